@@ -1,0 +1,128 @@
+"""Errors, sorted by what the caller should do next rather than by where they arose.
+
+ShoptalkError
+  UsageError           the person at the keyboard can fix it; exit code 2
+  PlatformError        always carries `.platform`
+    RetryLater         safe to repeat; `.retry_after` says when, if the platform did
+      Throttled        the allowance is used up; repeating sooner prolongs the wait
+    TooMuchData        the same question will never be answered; ask for less
+    ChannelStopped     nothing on this channel works until its owner acts; `.remedy` says how
+    GiveUp             this one message, thread or person cannot be reached; the rest can
+      WindowClosed     the platform's reply window for this customer is over
+      ThreadTaken      another app holds the thread; wait for the customer's next message
+    DeliveryUncertain  it may have been sent; read the thread back before repeating
+    BadPayload         a response or record makes no sense; set it aside and carry on
+  ModelError           the model gave no usable answer
+    ModelUnavailable   safe to repeat later; `.retry_after` as above
+    ModelRefused       repeating the same request is of no use; a person must look
+"""
+
+from datetime import timedelta
+
+
+class ShoptalkError(Exception):
+    """Something went wrong that shoptalk understands."""
+
+    def __str__(self) -> str:
+        return super().__str__() or (self.__doc__ or "").partition("\n")[0]
+
+
+class UsageError(ShoptalkError):
+    """The command cannot be carried out as given."""
+
+
+class PlatformError(ShoptalkError):
+    """A platform did not do what was asked.
+
+    `code` and `subcode` are the platform's own, for logs and for `why`.
+    The text never holds customer words, tokens or URLs with a query.
+    """
+
+    def __init__(
+        self,
+        message: str = "",
+        *,
+        platform: str,
+        code: int | None = None,
+        subcode: int | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.platform = platform
+        self.code = code
+        self.subcode = subcode
+
+
+class RetryLater(PlatformError):
+    """The platform could not answer now; nothing was changed there."""
+
+    def __init__(
+        self,
+        message: str = "",
+        *,
+        platform: str,
+        code: int | None = None,
+        subcode: int | None = None,
+        retry_after: timedelta | None = None,
+    ) -> None:
+        super().__init__(message, platform=platform, code=code, subcode=subcode)
+        self.retry_after = retry_after
+
+
+class Throttled(RetryLater):
+    """The platform's call allowance is used up."""
+
+
+class TooMuchData(PlatformError):
+    """The platform wants a smaller question."""
+
+
+class ChannelStopped(PlatformError):
+    """The platform refuses this account until its owner acts."""
+
+    def __init__(
+        self,
+        message: str = "",
+        *,
+        platform: str,
+        code: int | None = None,
+        subcode: int | None = None,
+        remedy: str,
+    ) -> None:
+        super().__init__(message, platform=platform, code=code, subcode=subcode)
+        self.remedy = remedy
+
+
+class GiveUp(PlatformError):
+    """This one cannot be delivered or read, now or later."""
+
+
+class WindowClosed(GiveUp):
+    """The platform's reply window for this customer is over."""
+
+
+class ThreadTaken(GiveUp):
+    """Another app holds this thread."""
+
+
+class DeliveryUncertain(PlatformError):
+    """The message left us and no clear answer came back."""
+
+
+class BadPayload(PlatformError):
+    """The platform's answer makes no sense."""
+
+
+class ModelError(ShoptalkError):
+    """The model gave no usable answer."""
+
+
+class ModelUnavailable(ModelError):
+    """The model could not be reached or is overloaded."""
+
+    def __init__(self, message: str = "", *, retry_after: timedelta | None = None) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
+class ModelRefused(ModelError):
+    """The model declined, or the request can never succeed."""

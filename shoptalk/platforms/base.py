@@ -1,0 +1,154 @@
+"""What every platform must be able to do for us.
+
+An adapter translates one vendor's API into the words of the design and does nothing else:
+no database, no sleeping, no retrying. Each method makes at most one HTTP request (`identify`
+may make a few), so that whoever calls it can count and pace. A call that cannot be completed
+raises one of `shoptalk.errors`; the job decides what happens next.
+
+A *slice* is the newest part of one thread as one answer shows it. A *cursor* is the vendor's
+pointer to the next page, worthless after this poll and never a URL.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Protocol, runtime_checkable
+
+import requests
+
+from shoptalk.types import Account, Clock, Customer, InboundMessage, Unreadable
+
+
+class TextUnit(StrEnum):
+    CHARACTERS = "characters"  #: Unicode code points
+    UTF8_BYTES = "utf8_bytes"
+    UTF16_UNITS = "utf16_units"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Capabilities:
+    """What a platform can do, as data. The rest of the code asks this, never the name."""
+
+    polled: bool  #: messages can be fetched; False: they come in by file or another way
+    history: bool  #: messages from before the connection can be fetched
+    typing: bool
+    max_text: int  #: longest text of one message, in `text_unit`
+    text_unit: TextUnit = TextUnit.CHARACTERS
+    reply_window: timedelta | None = None  #: after the customer's last message; None: no limit
+    readable_messages: int | None = None  #: newest a thread shows in detail; None: all of them
+    calls_per_second: float | None = None  #: reads allowed per account
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Usage:
+    """The allowance as the platform reports it. Absent means unknown, not zero."""
+
+    percent: int  #: the highest of the platform's meters; it throttles at 100
+    regain_after: timedelta | None = None  #: set while blocked
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Identity:
+    """Who the credentials belong to, and what the platform's clock says."""
+
+    external_id: str  #: the account's own id, as its owner knows it
+    display_name: str
+    platform_time: datetime | None  #: from the answer; None where the platform does not tell
+    config: Mapping[str, str | Sequence[str]] = field(default_factory=dict)
+    #: learnt while asking (a linked page, our own ids); kept with the credentials
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ThreadSlice:
+    """One thread on a page, with what the page shows of its messages."""
+
+    thread_id: str
+    customer: Customer
+    updated_at: datetime | None
+    #: when the thread last changed, platform time; None where the platform lists bare messages,
+    #: in which case `messages` is everything the page has and there is nothing to compare
+    messages: Sequence[InboundMessage] = ()  #: newest first
+    older: str | None = None
+    #: cursor for `fetch_thread` to read on where `messages` ends; None: the thread has no more.
+    #: "" is the cursor of the newest page, for platforms whose list shows no messages
+    unreadable: Sequence[Unreadable] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Page:
+    """One answer to "what has changed lately", newest first as far as the platform keeps to it."""
+
+    threads: Sequence[ThreadSlice]
+    next_cursor: str | None  #: None on the last page; a page may be empty and still have one
+    unreadable: Sequence[Unreadable] = ()  #: records that could not even be placed in a thread
+    usage: Usage | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ThreadPage:
+    """One answer to "what does this thread say", newest first."""
+
+    messages: Sequence[InboundMessage]
+    older: str | None  #: None: the beginning of the thread, or of what may be read of it
+    unreadable: Sequence[Unreadable] = ()
+    hidden: int = 0  #: older messages the platform admits to but will not show (a gap)
+    usage: Usage | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recipient:
+    thread_id: str
+    customer_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Surroundings:
+    """What an adapter is handed beside its account."""
+
+    session: requests.Session
+    settings: Mapping[str, str]  #: base URLs by setting name, e.g. "facebook_api_base_url"
+    clock: Clock
+
+
+@runtime_checkable
+class Platform(Protocol):
+    """One connected account. Constructed as `adapter(account, surroundings)`."""
+
+    name: str  #: the word used in settings, tables and logs, e.g. "facebook"
+    can: Capabilities
+
+    def identify(self) -> Identity:
+        """Ask the platform who we are; the cheap credential check."""
+        ...
+
+    def fetch_page(self, *, cursor: str | None, limit: int, since: datetime | None) -> Page:
+        """List up to `limit` threads, latest change first.
+
+        Args:
+            cursor: from the previous page of the same walk; None for the first.
+            limit: wished for; the platform may give fewer.
+            since: for platforms that can filter; others ignore it. The caller filters anyway.
+
+        Raises:
+            UsageError: where `can.polled` is False.
+        """
+        ...
+
+    def fetch_thread(self, thread_id: str, *, cursor: str, limit: int) -> ThreadPage:
+        """Read a thread from `cursor` backwards in time; "" begins at its newest message."""
+        ...
+
+    def send(self, recipient: Recipient, text: str) -> str:
+        """Send `text` and return the message_id under which polling will show it.
+
+        Raises:
+            RetryLater: refused before anything was sent.
+            GiveUp: this customer can never be reached so (WindowClosed, ThreadTaken: why).
+            DeliveryUncertain: it left us and no clear answer came back.
+        """
+        ...
+
+    def show_typing(self, recipient: Recipient) -> None:
+        """Show that an answer is being written. A courtesy: callers ignore its failure."""
+        ...

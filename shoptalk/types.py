@@ -1,0 +1,131 @@
+"""The plain words of the design, shared by every room. No behaviour beyond their own meaning."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+Clock = Callable[[], datetime]  #: aware UTC; only the CLI and the scheduler pass a real one
+
+
+class SenderType(StrEnum):
+    CUSTOMER = "customer"
+    EMPLOYEE = "employee"  #: a person at the shop
+    AGENT = "agent"  #: the AI
+
+
+class ContentType(StrEnum):
+    """What a message is, when its text alone does not say."""
+
+    TEXT = "text"
+    IMAGE = "image"
+    VIDEO = "video"
+    AUDIO = "audio"
+    FILE = "file"
+    STICKER = "sticker"
+    SHARE = "share"
+    STORY_MENTION = "story_mention"
+    STORY_REPLY = "story_reply"
+    TEMPLATE = "template"
+    LOCATION = "location"
+    CONTACT = "contact"
+    DELETED = "deleted"
+    UNSUPPORTED = "unsupported"  #: the platform will not show it to us
+
+
+class ConversationStatus(StrEnum):
+    NEW = "new"
+    OPEN = "open"
+    CLOSED = "closed"
+    PENDING = "pending"
+
+    @property
+    def arabic(self) -> str:
+        return _ARABIC_STATUS[self]
+
+    @classmethod
+    def parse(cls, text: str) -> "ConversationStatus":
+        """Accept the English word or its Arabic label; raise ValueError otherwise."""
+        word = text.strip()
+        for status, label in _ARABIC_STATUS.items():
+            if word == label:
+                return status
+        return cls(word.lower())
+
+
+_ARABIC_STATUS = {
+    ConversationStatus.NEW: "جديد",
+    ConversationStatus.OPEN: "مفتوح",
+    ConversationStatus.CLOSED: "مغلق",
+    ConversationStatus.PENDING: "معلق",
+}
+
+
+class ConversationState(StrEnum):
+    IDLE = "idle"
+    BUFFERING = "buffering"
+    PROCESSING = "processing"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attachment:
+    """Something that came with a message. URLs are the platform's and mostly short-lived."""
+
+    kind: ContentType
+    url: str | None = None
+    mime_type: str | None = None
+    name: str | None = None
+    size: int | None = None  #: bytes
+    title: str | None = None
+    platform_id: str | None = None
+
+    def as_json(self) -> dict[str, Any]:
+        pairs = {name: getattr(self, name) for name in self.__slots__}
+        return {name: value for name, value in pairs.items() if value is not None}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InboundMessage:
+    """One message as a platform shows it, from either side of the thread."""
+
+    message_id: str  #: unique over all platforms; prefixed where the platform's own is not
+    sender_type: SenderType  #: EMPLOYEE for everything from our side; the database knows the AI's own
+    created_at: datetime  #: platform time, aware UTC
+    text: str = ""
+    content_type: ContentType = ContentType.TEXT
+    attachments: Sequence[Attachment] = ()
+    reply_to: str | None = None  #: message_id this one answers, as the platform says
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Customer:
+    """The person on the other side of a thread, as far as the platform tells."""
+
+    customer_id: str  #: the platform's id for the person, what `send` is addressed to
+    name: str | None = None
+    phone: str | None = None  #: E.164
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unreadable:
+    """A record that could not be understood. The rest of its page still counts."""
+
+    reason: str
+    thread_id: str | None = None
+    message_id: str | None = None
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "reason": self.reason,
+            "thread_id": self.thread_id,
+            "message_id": self.message_id,
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Account:
+    """A connected account, as an adapter needs it. `config` holds secrets and stays out of repr."""
+
+    external_id: str
+    config: Mapping[str, Any] = field(repr=False)
