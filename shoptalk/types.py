@@ -68,6 +68,39 @@ class ConversationState(StrEnum):
     PROCESSING = "processing"
 
 
+class Outcome(StrEnum):
+    """The one recorded reason why a customer message was or was not answered."""
+
+    ANSWERED = "answered"
+    HISTORY = "history"  #: written before the cut-over
+    AI_OFF = "ai_off"
+    ANSWERED_BY_PERSON = "answered_by_person"
+    WINDOW_CLOSED = "window_closed"
+    UNREACHABLE = "unreachable"  #: the platform will not deliver to this customer
+    THREAD_TAKEN = "thread_taken"  #: another app holds the thread
+    DELIVERY_FAILED = "delivery_failed"
+    DELIVERY_UNCERTAIN = "delivery_uncertain"
+    MODEL_FAILED = "model_failed"
+
+    @property
+    def sentence(self) -> str:
+        return _OUTCOME_SENTENCES[self]
+
+
+_OUTCOME_SENTENCES = {
+    Outcome.ANSWERED: "It was answered.",
+    Outcome.HISTORY: "It was written before the channel was connected: history is never answered.",
+    Outcome.AI_OFF: "The AI was switched off for this conversation.",
+    Outcome.ANSWERED_BY_PERSON: "A person at the shop answered it.",
+    Outcome.WINDOW_CLOSED: "It was older than the platform's reply window.",
+    Outcome.UNREACHABLE: "The platform does not deliver to this customer.",
+    Outcome.THREAD_TAKEN: "Another app holds this thread on the platform.",
+    Outcome.DELIVERY_FAILED: "The answer could not be delivered.",
+    Outcome.DELIVERY_UNCERTAIN: "Whether the answer arrived cannot be told; a person must look.",
+    Outcome.MODEL_FAILED: "The model gave no usable answer.",
+}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attachment:
     """Something that came with a message. URLs are the platform's and mostly short-lived."""
@@ -90,7 +123,9 @@ class InboundMessage:
     """One message as a platform shows it, from either side of the thread."""
 
     message_id: str  #: unique over all platforms; prefixed where the platform's own is not
-    sender_type: SenderType  #: EMPLOYEE for everything from our side; the database knows the AI's own
+    sender_type: (
+        SenderType  #: EMPLOYEE: our side; the database tells the AI's own
+    )
     created_at: datetime  #: platform time, aware UTC
     text: str = ""
     content_type: ContentType = ContentType.TEXT

@@ -1,0 +1,1 @@
+"""Storage: PostgreSQL only. Nothing here knows a platform, a model or a clock."""

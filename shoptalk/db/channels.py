@@ -1,0 +1,167 @@
+"""Queries on channels and workspaces. Callers own the transaction; nothing here commits."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from sqlalchemy import func, or_, select, update
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Session
+
+from shoptalk.db.models import Agent, ChannelIntegration, Conversation, Workspace
+from shoptalk.errors import UsageError
+
+
+def get_workspace(session: Session, name: str) -> Workspace:
+    """The workspace of that name, made on first use."""
+    session.execute(insert(Workspace).values(name=name).on_conflict_do_nothing())
+    return session.scalars(select(Workspace).where(Workspace.name == name)).one()
+
+
+def get_default_agent(session: Session, workspace_id: int) -> Agent:
+    """The workspace's sales agent, made on first use."""
+    session.execute(
+        insert(Agent).values(workspace_id=workspace_id, name="sales").on_conflict_do_nothing()
+    )
+    return session.scalars(
+        select(Agent).where(Agent.workspace_id == workspace_id, Agent.name == "sales")
+    ).one()
+
+
+def list_channels(session: Session, workspace_id: int) -> Sequence[ChannelIntegration]:
+    return session.scalars(
+        select(ChannelIntegration)
+        .where(ChannelIntegration.workspace_id == workspace_id)
+        .order_by(ChannelIntegration.id)
+    ).all()
+
+
+def get_channel(session: Session, workspace_id: int, handle: str) -> ChannelIntegration:
+    """A channel by row id or by the platform's account id.
+
+    Raises:
+        UsageError: no such channel, or two platforms know that account id.
+    """
+    by_id = ChannelIntegration.external_id == handle
+    if handle.isascii() and handle.isdigit() and len(handle) <= 18:
+        by_id = or_(by_id, ChannelIntegration.id == int(handle))
+    found = session.scalars(
+        select(ChannelIntegration).where(ChannelIntegration.workspace_id == workspace_id, by_id)
+    ).all()
+    exact = [channel for channel in found if str(channel.id) == handle] or list(found)
+    if not exact:
+        raise UsageError(f"There is no channel {handle!r}: `shoptalk channels list` shows them.")
+    if len(exact) > 1:
+        ids = ", ".join(str(channel.id) for channel in exact)
+        raise UsageError(f"Account {handle!r} is connected more than once: name one of {ids}.")
+    return exact[0]
+
+
+def find_account(session: Session, platform: str, external_id: str) -> ChannelIntegration | None:
+    return session.scalars(
+        select(ChannelIntegration).where(
+            ChannelIntegration.channel == platform, ChannelIntegration.external_id == external_id
+        )
+    ).one_or_none()
+
+
+def pollable_channels(
+    session: Session, workspace_id: int | None, *, due_at: datetime | None
+) -> Sequence[ChannelIntegration]:
+    """Connected channels that the platform has not refused; with `due_at`, only those due."""
+    statement = select(ChannelIntegration).where(
+        ChannelIntegration.is_connected, ChannelIntegration.stopped_at.is_(None)
+    )
+    if workspace_id is not None:
+        statement = statement.where(ChannelIntegration.workspace_id == workspace_id)
+    if due_at is not None:
+        statement = statement.where(
+            or_(
+                ChannelIntegration.next_poll_at.is_(None),
+                ChannelIntegration.next_poll_at <= due_at,
+            )
+        )
+    return session.scalars(statement.order_by(ChannelIntegration.id)).all()
+
+
+def advance_watermark(
+    session: Session, channel_id: int, *, to: datetime | None, polled_at: datetime
+) -> None:
+    """Note a complete poll. The watermark only moves forward, whoever polls at the same time."""
+    moved = or_(
+        ChannelIntegration.last_fetch_timestamp.is_(None),
+        ChannelIntegration.last_fetch_timestamp < to,
+    )
+    if to is not None:
+        session.execute(
+            update(ChannelIntegration)
+            .where(ChannelIntegration.id == channel_id, moved)
+            .values(last_fetch_timestamp=to, watermark_moved_at=polled_at)
+        )
+    session.execute(
+        update(ChannelIntegration)
+        .where(ChannelIntegration.id == channel_id)
+        .values(
+            last_poll_at=func.greatest(ChannelIntegration.last_poll_at, polled_at),
+            last_error=None,
+            remedy=None,
+            failures=0,
+            next_poll_at=None,
+        )
+    )
+
+
+def note_usage(
+    session: Session, channel_id: int, *, percent: int | None, page_limit: int | None
+) -> None:
+    session.execute(
+        update(ChannelIntegration)
+        .where(ChannelIntegration.id == channel_id)
+        .values(
+            usage_percent=func.coalesce(percent, ChannelIntegration.usage_percent),
+            page_limit=page_limit,
+        )
+    )
+
+
+def note_failure(session: Session, channel_id: int, error: str, *, wait_until: datetime) -> None:
+    session.execute(
+        update(ChannelIntegration)
+        .where(ChannelIntegration.id == channel_id)
+        .values(
+            last_error=error,
+            failures=ChannelIntegration.failures + 1,
+            next_poll_at=wait_until,
+        )
+    )
+
+
+def stop_channel(
+    session: Session, channel_id: int, error: str, remedy: str, *, now: datetime
+) -> None:
+    """The platform refuses the account: no polling and no sending until it is reconnected."""
+    session.execute(
+        update(ChannelIntegration)
+        .where(ChannelIntegration.id == channel_id)
+        .values(stopped_at=now, last_error=error, remedy=remedy)
+    )
+
+
+def finish_history(session: Session, channel_id: int) -> None:
+    session.execute(
+        update(ChannelIntegration)
+        .where(ChannelIntegration.id == channel_id)
+        .values(history_state="done", history_since=None)
+    )
+
+
+def begin_backfill(session: Session, channel_id: int, *, since: datetime | None) -> None:
+    """Mark what a backfill reads again: all threads, or those active since a moment."""
+    session.execute(
+        update(ChannelIntegration)
+        .where(ChannelIntegration.id == channel_id)
+        .values(history_state="waiting", history_since=since)
+    )
+    statement = update(Conversation).where(Conversation.channel_integration_id == channel_id)
+    if since is not None:
+        statement = statement.where(Conversation.last_message_at >= since)
+    session.execute(statement.values(history_complete=False))

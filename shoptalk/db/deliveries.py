@@ -1,0 +1,92 @@
+"""Queries on deliveries. Callers own the transaction; nothing here commits."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from sqlalchemy import select, text, update
+from sqlalchemy.orm import Session
+
+from shoptalk.db.models import Delivery, Turn
+
+SETTLED = ("sent", "failed", "uncertain")
+
+
+def deliveries_of(session: Session, turn: Turn) -> Sequence[Delivery]:
+    return session.scalars(
+        select(Delivery)
+        .where(Delivery.turn_id == turn.id)
+        .order_by(Delivery.part_no)
+        .execution_options(populate_existing=True)
+    ).all()
+
+
+def begin_sending(session: Session, turn: Turn, delivery: Delivery, *, now: datetime) -> bool:
+    """Mark that this delivery may leave us at any moment. False: it is not ours to send."""
+    still_ours = select(Turn.id).where(Turn.id == turn.id, Turn.claimed_by == turn.claimed_by)
+    changed = session.execute(
+        update(Delivery)
+        .where(
+            Delivery.id == delivery.id,
+            Delivery.status == "waiting",
+            Delivery.turn_id.in_(still_ours),
+        )
+        .values(status="sending", sending_at=now, attempts=Delivery.attempts + 1)
+        .returning(Delivery.id)
+    )
+    return changed.first() is not None
+
+
+_STORE_OUR_MESSAGE = text("""
+    WITH stored AS (
+        INSERT INTO messages (
+            conversation_id, message_id, content, sender_type, is_old, reply_sent, created_at,
+            imported_at, sequence_no, status)
+        SELECT id, :message_id, :content, 'agent', false, false, :now, :now,
+            sequence_last + 1, 'sent'
+        FROM conversations WHERE id = :conversation_id
+        -- polling was quicker and took it for a person's
+        ON CONFLICT (message_id) DO UPDATE SET sender_type = 'agent', status = 'sent'
+        RETURNING xmax = 0 AS is_new
+    )
+    UPDATE conversations SET
+        sequence_last = sequence_last + 1,
+        message_count = message_count + (SELECT count(*) FROM stored WHERE is_new),
+        last_message_at = greatest(last_message_at, :now)
+    WHERE id = :conversation_id
+""")
+
+
+def record_sent(session: Session, delivery: Delivery, message_id: str, *, now: datetime) -> None:
+    """The platform took it: keep its id, and the message as one of the conversation's."""
+    session.execute(
+        update(Delivery)
+        .where(Delivery.id == delivery.id)
+        .values(status="sent", message_id=message_id, sent_at=now, failure_reason=None)
+    )
+    session.execute(
+        _STORE_OUR_MESSAGE,
+        {
+            "message_id": message_id,
+            "content": delivery.content,
+            "conversation_id": delivery.conversation_id,
+            "now": now,
+        },
+    )
+
+
+def wait_again(session: Session, delivery: Delivery, reason: str) -> None:
+    """Nothing left us, or the platform does not have it: it may be sent (again)."""
+    session.execute(
+        update(Delivery)
+        .where(Delivery.id == delivery.id)
+        .values(status="waiting", failure_reason=reason)
+    )
+
+
+def settle_unsent(session: Session, turn: Turn, status: str, reason: str) -> None:
+    """End what is left of a turn's deliveries as failed or uncertain."""
+    session.execute(
+        update(Delivery)
+        .where(Delivery.turn_id == turn.id, Delivery.status.not_in(SETTLED))
+        .values(status=status, failure_reason=reason)
+    )

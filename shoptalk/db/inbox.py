@@ -1,0 +1,347 @@
+"""Storing what was fetched. Callers own the transaction; nothing here commits.
+
+Rows go in as arrays, one statement for a table however many there are: a tick's cost is round
+trips, not rows.
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import select, text, update
+from sqlalchemy.orm import Session
+
+from shoptalk.db.models import ChannelIntegration, Conversation
+from shoptalk.types import Customer, InboundMessage, Outcome, SenderType
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ThreadRows:
+    """Messages of one thread, oldest first, and what is known about the thread with them."""
+
+    thread_id: str
+    customer: Customer
+    messages: Sequence[InboundMessage]
+    updated_at: datetime | None  #: None: what is stored says nothing about the thread's newest
+    history_complete: bool  #: nothing older is left to read
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stored:
+    seen: int = 0
+    new: int = 0
+    conversations: int = 0
+
+    def __add__(self, other: "Stored") -> "Stored":
+        return Stored(
+            seen=self.seen + other.seen,
+            new=self.new + other.new,
+            conversations=self.conversations + other.conversations,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KnownThread:
+    thread_updated_at: datetime | None
+    history_complete: bool
+    broken_until: datetime | None  #: reading it failed; not tried again before
+
+
+def find_threads(
+    session: Session, channel_id: int, thread_ids: Sequence[str]
+) -> dict[str, KnownThread]:
+    """What is stored about these threads; the unknown ones are absent."""
+    rows = session.execute(
+        select(
+            Conversation.thread_id,
+            Conversation.thread_updated_at,
+            Conversation.history_complete,
+            Conversation.read_again_at,
+            Conversation.read_failures,
+        ).where(
+            Conversation.channel_integration_id == channel_id,
+            Conversation.thread_id.in_(thread_ids),
+        )
+    )
+    return {
+        row.thread_id: KnownThread(
+            thread_updated_at=row.thread_updated_at,
+            history_complete=row.history_complete,
+            broken_until=row.read_again_at if row.read_failures else None,
+        )
+        for row in rows
+    }
+
+
+_UPSERT_CONVERSATIONS = text("""
+    INSERT INTO conversations (
+        channel_integration_id, workspace_id, platform, channel, ai_enabled, agent_id,
+        thread_id, customer_id, customer_name, customer_phone, thread_updated_at,
+        history_complete, sequence_first, sequence_last)
+    SELECT :channel_id, :workspace_id, :platform, :platform, :ai_enabled, :agent_id,
+        row.thread_id, row.customer_id, row.name, row.phone, row.updated_at, row.complete,
+        CASE WHEN :backwards THEN -row.size ELSE 0 END,
+        CASE WHEN :backwards THEN 0 ELSE row.size END
+    FROM unnest(
+        CAST(:thread_ids AS text[]), CAST(:customer_ids AS text[]), CAST(:names AS text[]),
+        CAST(:phones AS text[]), CAST(:updated AS timestamptz[]), CAST(:complete AS boolean[]),
+        CAST(:sizes AS bigint[])
+    ) AS row (thread_id, customer_id, name, phone, updated_at, complete, size)
+    ORDER BY row.thread_id
+    ON CONFLICT (channel_integration_id, thread_id) DO UPDATE SET
+        customer_name = coalesce(excluded.customer_name, conversations.customer_name),
+        customer_phone = coalesce(excluded.customer_phone, conversations.customer_phone),
+        thread_updated_at =
+            greatest(excluded.thread_updated_at, conversations.thread_updated_at),
+        history_complete = excluded.history_complete OR conversations.history_complete,
+        sequence_first = conversations.sequence_first + excluded.sequence_first,
+        sequence_last = conversations.sequence_last + excluded.sequence_last,
+        read_again_at =
+            CASE WHEN excluded.thread_updated_at IS NULL THEN conversations.read_again_at END,
+        read_failures =
+            CASE WHEN excluded.thread_updated_at IS NULL
+            THEN conversations.read_failures ELSE 0 END
+    RETURNING id, thread_id, sequence_first, sequence_last, xmax = 0 AS is_new
+""")
+
+_INSERT_MESSAGES = text("""
+    INSERT INTO messages (
+        conversation_id, message_id, content, sender_type, is_old, reply_sent, outcome,
+        created_at, imported_at, content_type, attachments, reply_to, sequence_no)
+    SELECT row.conversation_id, row.message_id, row.content, row.sender_type,
+        row.created_at < :cut_over, row.created_at < :cut_over,
+        CASE WHEN row.created_at < :cut_over AND row.sender_type = 'customer'
+            THEN CAST(:history AS text) END,
+        row.created_at, :imported_at, row.content_type, row.attachments, row.reply_to,
+        row.sequence_no
+    FROM unnest(
+        CAST(:conversation_ids AS bigint[]), CAST(:message_ids AS text[]),
+        CAST(:contents AS text[]), CAST(:senders AS text[]), CAST(:created AS timestamptz[]),
+        CAST(:types AS text[]), CAST(:attachments AS jsonb[]), CAST(:reply_tos AS text[]),
+        CAST(:sequence_nos AS bigint[])
+    ) AS row (conversation_id, message_id, content, sender_type, created_at, content_type,
+        attachments, reply_to, sequence_no)
+    ORDER BY row.message_id
+    ON CONFLICT (message_id) DO UPDATE SET created_at = excluded.created_at
+        -- ours was stored with our own time when it was sent; the platform's is the true one
+        WHERE messages.sender_type = 'agent' AND messages.created_at <> excluded.created_at
+    RETURNING conversation_id, message_id, sender_type, created_at, xmax = 0 AS is_new
+""")
+
+# A message of ours that polling shows before its sender could write the id down is not a
+# person's. The same statement settles a delivery whose answer was lost.
+_RECOGNISE_OUR_OWN = text("""
+    WITH candidate AS (
+        SELECT message.id AS message_row, message.message_id, message.created_at,
+            delivery.id AS delivery_id,
+            row_number() OVER (PARTITION BY message.id ORDER BY delivery.id) AS of_message,
+            row_number() OVER (PARTITION BY delivery.id
+                ORDER BY message.created_at, message.sequence_no) AS of_delivery
+        FROM messages AS message
+        JOIN deliveries AS delivery USING (conversation_id)
+        WHERE message.message_id = ANY(:message_ids)
+          AND message.sender_type = 'employee'
+          AND (delivery.message_id = message.message_id
+            OR (delivery.message_id IS NULL
+                AND delivery.status IN ('sending', 'uncertain')
+                AND btrim(delivery.content, E' \\n\\r\\t') = btrim(message.content, E' \\n\\r\\t')
+                AND message.created_at >= delivery.sending_at - interval '2 minutes'))
+    ), matched AS (
+        SELECT * FROM candidate WHERE of_message = 1 AND of_delivery = 1
+    ), settled AS (
+        UPDATE deliveries SET message_id = matched.message_id
+        FROM matched WHERE deliveries.id = matched.delivery_id
+    )
+    UPDATE messages SET sender_type = 'agent' FROM matched WHERE messages.id = matched.message_row
+""")
+
+_COUNT_NEW = text("""
+    UPDATE conversations SET
+        message_count = message_count + fresh.size,
+        last_message_at = greatest(last_message_at, fresh.newest),
+        status = CASE
+            WHEN fresh.by_customer AND status = 'closed' THEN 'open'
+            WHEN fresh.by_us AND status = 'new' THEN 'open'
+            ELSE status END
+    FROM unnest(
+        CAST(:ids AS bigint[]), CAST(:sizes AS bigint[]), CAST(:newest AS timestamptz[]),
+        CAST(:by_customer AS boolean[]), CAST(:by_us AS boolean[])
+    ) AS fresh (id, size, newest, by_customer, by_us)
+    WHERE conversations.id = fresh.id
+""")
+
+
+def store_threads(
+    session: Session,
+    channel: ChannelIntegration,
+    threads: Sequence[ThreadRows],
+    *,
+    imported_at: datetime,
+    backwards: bool = False,
+) -> Stored:
+    """Store each message not seen before, and what is known of its conversation.
+
+    Args:
+        backwards: these messages come before everything stored of their threads (a walk into
+            history), not after; decides their place among messages of the same second.
+    """
+    threads = _merged(threads)
+    if not threads:
+        return Stored()
+    conversations = session.execute(
+        _UPSERT_CONVERSATIONS,
+        {
+            "channel_id": channel.id,
+            "workspace_id": channel.workspace_id,
+            "platform": channel.channel,
+            "ai_enabled": channel.ai_default,
+            "agent_id": channel.agent_id,
+            "backwards": backwards,
+            "thread_ids": [thread.thread_id for thread in threads],
+            "customer_ids": [thread.customer.customer_id for thread in threads],
+            "names": [thread.customer.name for thread in threads],
+            "phones": [thread.customer.phone for thread in threads],
+            "updated": [thread.updated_at for thread in threads],
+            "complete": [thread.history_complete for thread in threads],
+            "sizes": [len(thread.messages) for thread in threads],
+        },
+    )
+    rows = {row.thread_id: row for row in conversations}
+    messages: list[tuple[int, InboundMessage, int]] = []
+    for thread in threads:
+        row = rows[thread.thread_id]
+        first = row.sequence_first if backwards else row.sequence_last - len(thread.messages) + 1
+        messages += [
+            (row.id, message, first + place) for place, message in enumerate(thread.messages)
+        ]
+    new = _insert(session, messages, cut_over=channel.connected_at, imported_at=imported_at)
+    return Stored(
+        seen=len(messages),
+        new=new,
+        conversations=sum(1 for row in rows.values() if row.is_new),
+    )
+
+
+def _merged(threads: Sequence[ThreadRows]) -> list[ThreadRows]:
+    """One entry a thread: a page may show a thread twice, one statement may not upsert it twice."""
+    by_id: dict[str, ThreadRows] = {}
+    for thread in threads:
+        before = by_id.get(thread.thread_id)
+        if before is None:
+            by_id[thread.thread_id] = thread
+            continue
+        known = {message.message_id for message in before.messages}
+        added = [message for message in thread.messages if message.message_id not in known]
+        by_id[thread.thread_id] = ThreadRows(
+            thread_id=thread.thread_id,
+            customer=thread.customer,
+            messages=sorted([*before.messages, *added], key=lambda message: message.created_at),
+            updated_at=max(filter(None, (before.updated_at, thread.updated_at)), default=None),
+            history_complete=before.history_complete or thread.history_complete,
+        )
+    return list(by_id.values())
+
+
+def _insert(
+    session: Session,
+    messages: Sequence[tuple[int, InboundMessage, int]],
+    *,
+    cut_over: datetime,
+    imported_at: datetime,
+) -> int:
+    if not messages:
+        return 0
+    touched = session.execute(
+        _INSERT_MESSAGES,
+        {
+            "cut_over": cut_over,
+            "history": Outcome.HISTORY,
+            "imported_at": imported_at,
+            "conversation_ids": [conversation_id for conversation_id, _, _ in messages],
+            "message_ids": [message.message_id for _, message, _ in messages],
+            "contents": [message.text for _, message, _ in messages],
+            "senders": [message.sender_type for _, message, _ in messages],
+            "created": [message.created_at for _, message, _ in messages],
+            "types": [message.content_type for _, message, _ in messages],
+            "attachments": [
+                json.dumps([attachment.as_json() for attachment in message.attachments])
+                for _, message, _ in messages
+            ],
+            "reply_tos": [message.reply_to for _, message, _ in messages],
+            "sequence_nos": [sequence_no for _, _, sequence_no in messages],
+        },
+    ).all()
+    inserted = [row for row in touched if row.is_new]
+    ours = [row.message_id for row in inserted if row.sender_type != SenderType.CUSTOMER]
+    if ours:
+        session.execute(_RECOGNISE_OUR_OWN, {"message_ids": ours})
+    _count(session, inserted)
+    return len(inserted)
+
+
+def _count(session: Session, inserted: Sequence[Any]) -> None:
+    by_conversation: dict[int, list[Any]] = {}
+    for row in inserted:
+        by_conversation.setdefault(row.conversation_id, []).append(row)
+    if not by_conversation:
+        return
+    fresh = sorted(by_conversation.items())
+    session.execute(
+        _COUNT_NEW,
+        {
+            "ids": [conversation_id for conversation_id, _ in fresh],
+            "sizes": [len(rows) for _, rows in fresh],
+            "newest": [max(row.created_at for row in rows) for _, rows in fresh],
+            "by_customer": [
+                any(row.sender_type == SenderType.CUSTOMER for row in rows) for _, rows in fresh
+            ],
+            "by_us": [
+                any(row.sender_type != SenderType.CUSTOMER for row in rows) for _, rows in fresh
+            ],
+        },
+    )
+
+
+def read_again_later(
+    session: Session, channel_id: int, thread_id: str, *, at: datetime, failed: bool
+) -> None:
+    """A later poll reads this thread whatever the list says: it could not be read, or something
+    of the second in which it last changed may still be to come.
+    """
+    session.execute(
+        update(Conversation)
+        .where(
+            Conversation.channel_integration_id == channel_id,
+            Conversation.thread_id == thread_id,
+        )
+        .values(read_again_at=at, read_failures=Conversation.read_failures + int(failed))
+    )
+
+
+def threads_to_read_again(
+    session: Session, channel_id: int, *, now: datetime, limit: int
+) -> Sequence[Conversation]:
+    return session.scalars(
+        select(Conversation)
+        .where(Conversation.channel_integration_id == channel_id, Conversation.read_again_at <= now)
+        .order_by(Conversation.read_again_at)
+        .limit(limit)
+    ).all()
+
+
+def threads_with_unfinished_history(
+    session: Session, channel_id: int, *, after_id: int, limit: int
+) -> Sequence[Conversation]:
+    """Conversations whose beginning is not stored yet, by id."""
+    return session.scalars(
+        select(Conversation)
+        .where(
+            Conversation.channel_integration_id == channel_id,
+            ~Conversation.history_complete,
+            Conversation.id > after_id,
+        )
+        .order_by(Conversation.id)
+        .limit(limit)
+    ).all()

@@ -1,0 +1,38 @@
+"""The tables. Importing this module makes all of them known to `Base.metadata`."""
+
+from shoptalk.db.models.base import Base
+from shoptalk.db.models.inbox import Conversation, Message
+from shoptalk.db.models.replies import Delivery, Turn, TurnStatus
+from shoptalk.db.models.runs import ImportRun
+from shoptalk.db.models.shop import (
+    Agent,
+    ApiKey,
+    ChannelIntegration,
+    Credit,
+    FeatureFlag,
+    Order,
+    Product,
+    Workspace,
+)
+from shoptalk.db.models.talk import ChatMessage, ConversationArchive, Extraction
+
+__all__ = [
+    "Agent",
+    "ApiKey",
+    "Base",
+    "ChannelIntegration",
+    "ChatMessage",
+    "Conversation",
+    "ConversationArchive",
+    "Credit",
+    "Delivery",
+    "Extraction",
+    "FeatureFlag",
+    "ImportRun",
+    "Message",
+    "Order",
+    "Product",
+    "Turn",
+    "TurnStatus",
+    "Workspace",
+]

@@ -1,0 +1,83 @@
+"""How answers go out: turns, and the deliveries that carry them."""
+
+from datetime import datetime
+from enum import StrEnum
+
+from sqlalchemy import CheckConstraint, ForeignKey, Index, UniqueConstraint, text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from shoptalk.db.models.base import Base, Key
+
+
+class TurnStatus(StrEnum):
+    BUFFERING = "buffering"  #: gathering; due at `due_at`
+    SENDING = "sending"  #: the answer is written down; only deliveries are left to do
+    ANSWERED = "answered"
+    CLOSED = "closed"  #: ended without an answer; `outcome` says why
+
+
+OPEN_TURN = "status IN ('buffering', 'sending')"
+
+
+class Turn(Base):
+    """A run of customer messages answered by one reply. A conversation has one open at a time."""
+
+    __tablename__ = "ai_response_queue"
+    __table_args__ = (
+        CheckConstraint("status IN ('buffering', 'sending', 'answered', 'closed')", "status"),
+        Index(
+            "uq_ai_response_queue_open_turn",
+            "conversation_id",
+            unique=True,
+            postgresql_where=text(OPEN_TURN),
+        ),
+        Index("ix_ai_response_queue_due", "due_at", postgresql_where=text(OPEN_TURN)),
+    )
+
+    id: Mapped[Key]
+    workspace_id: Mapped[int] = mapped_column(ForeignKey("workspaces.id"))
+    conversation_id: Mapped[int] = mapped_column(ForeignKey("conversations.id"))
+    status: Mapped[str] = mapped_column(server_default=TurnStatus.BUFFERING)
+    first_message_at: Mapped[datetime]
+    last_message_at: Mapped[datetime]
+    message_count: Mapped[int]
+    due_at: Mapped[datetime]  # when the buffer runs out, or the next try is allowed
+    attempts: Mapped[int] = mapped_column(server_default=text("0"))  # failed ones
+    claimed_by: Mapped[str | None]
+    claimed_until: Mapped[datetime | None]  # a claim past this moment has lapsed
+    outcome: Mapped[str | None]
+    error: Mapped[str | None]
+    created_at: Mapped[datetime]
+    closed_at: Mapped[datetime | None]
+
+
+class Delivery(Base):
+    """One outgoing message and what became of it. Written down before it is sent."""
+
+    __tablename__ = "deliveries"
+    __table_args__ = (
+        CheckConstraint(
+            "status IN ('waiting', 'sending', 'sent', 'failed', 'uncertain')", "status"
+        ),
+        UniqueConstraint("turn_id", "part_no"),
+        Index(
+            "ix_deliveries_unsettled",
+            "conversation_id",
+            postgresql_where=text("status IN ('waiting', 'sending', 'uncertain')"),
+        ),
+        Index("ix_deliveries_workspace", "workspace_id", "id"),
+    )
+
+    id: Mapped[Key]
+    workspace_id: Mapped[int] = mapped_column(ForeignKey("workspaces.id"))
+    conversation_id: Mapped[int] = mapped_column(ForeignKey("conversations.id"))
+    turn_id: Mapped[int] = mapped_column(ForeignKey("ai_response_queue.id"))
+    part_no: Mapped[int]
+    content: Mapped[str]
+    status: Mapped[str] = mapped_column(server_default="waiting")
+    message_id: Mapped[str | None]  # the platform's, once known
+    attempts: Mapped[int] = mapped_column(server_default=text("0"))
+    failure_reason: Mapped[str | None]
+    created_at: Mapped[datetime]
+    sending_at: Mapped[datetime | None]
+    sent_at: Mapped[datetime | None]

@@ -1,0 +1,32 @@
+"""What each import did: counts, gaps, cost, error."""
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ForeignKey, Index, text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from shoptalk.db.models.base import Base, Key
+
+
+class ImportRun(Base):
+    __tablename__ = "import_runs"
+    __table_args__ = (Index("ix_import_runs_channel", "channel_integration_id", "id"),)
+
+    id: Mapped[Key]
+    workspace_id: Mapped[int] = mapped_column(ForeignKey("workspaces.id"))
+    channel_integration_id: Mapped[int] = mapped_column(ForeignKey("channel_integrations.id"))
+    kind: Mapped[str]  # poll, history, backfill, file
+    started_at: Mapped[datetime]
+    duration_ms: Mapped[int] = mapped_column(server_default=text("0"))
+    conversations: Mapped[int] = mapped_column(server_default=text("0"))
+    seen: Mapped[int] = mapped_column(server_default=text("0"))
+    new: Mapped[int] = mapped_column(server_default=text("0"))
+    duplicate: Mapped[int] = mapped_column(server_default=text("0"))
+    unreadable: Mapped[int] = mapped_column(server_default=text("0"))
+    calls: Mapped[int] = mapped_column(server_default=text("0"))
+    gaps: Mapped[list[Any]] = mapped_column(server_default=text("'[]'::jsonb"))
+    #: what could not be read: thread_id, reason, from, to, at_most
+    set_aside: Mapped[list[Any]] = mapped_column(server_default=text("'[]'::jsonb"))
+    #: the unreadable records and their reasons, the first hundred
+    error: Mapped[str | None]

@@ -1,0 +1,76 @@
+"""Whether the schema fits the program, and bringing it there."""
+
+from typing import TYPE_CHECKING
+
+from sqlalchemy import text
+from sqlalchemy.exc import OperationalError
+
+from shoptalk.db.engine import Database
+from shoptalk.errors import UsageError
+
+if TYPE_CHECKING:
+    from alembic.config import Config
+
+REVISIONS = ("0001",)  #: oldest first; kept here so that a check need not load Alembic
+HEAD = REVISIONS[-1]
+UPGRADE_LOCK = 0x73686F70  #: any constant; two upgrades at once wait for each other on it
+
+
+def current_revision(database: Database) -> str | None:
+    """The schema's revision; None for an empty database.
+
+    Raises:
+        UsageError: the database does not answer.
+    """
+    try:
+        with database.engine.connect() as connection:
+            if connection.scalar(text("SELECT to_regclass('alembic_version')")) is None:
+                return None
+            revision = connection.scalar(text("SELECT version_num FROM alembic_version"))
+    except OperationalError as exc:
+        reason = str(exc.orig).strip().splitlines()[-1] if exc.orig else "no answer"
+        raise UsageError(f"The database cannot be reached: {reason}") from None
+    return None if revision is None else str(revision)
+
+
+def check(database: Database) -> None:
+    """Raise UsageError unless the schema is exactly the program's."""
+    revision = current_revision(database)
+    if revision == HEAD:
+        return
+    if revision is not None and revision not in REVISIONS:
+        raise UsageError(
+            f"The database schema ({revision}) is newer than this shoptalk ({HEAD}): "
+            "upgrade shoptalk on this machine."
+        )
+    raise UsageError("The database schema is missing or old: run `shoptalk db upgrade`.")
+
+
+def upgrade(database: Database) -> str:
+    """Create or migrate the schema; return its revision. Safe to run twice at once."""
+    revision = current_revision(database)
+    if revision is not None and revision not in REVISIONS:
+        check(database)
+    from alembic import command
+
+    with database.engine.connect() as connection:
+        connection.execute(text("SELECT pg_advisory_lock(:key)"), {"key": UPGRADE_LOCK})
+        connection.commit()
+        try:
+            config = alembic_config()
+            config.attributes["connection"] = connection
+            command.upgrade(config, "head")
+            connection.commit()
+        finally:
+            connection.rollback()
+            connection.execute(text("SELECT pg_advisory_unlock(:key)"), {"key": UPGRADE_LOCK})
+            connection.commit()
+    return HEAD
+
+
+def alembic_config() -> "Config":
+    from alembic.config import Config
+
+    config = Config()
+    config.set_main_option("script_location", "shoptalk:migrations")
+    return config

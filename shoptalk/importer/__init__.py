@@ -1,0 +1,1 @@
+"""How messages come in: from platforms by polling, from history, from files."""

@@ -1,0 +1,162 @@
+"""Importing channels: each by itself, side by side, whatever happens to one of them."""
+
+import logging
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime, timedelta
+
+from sqlalchemy.exc import SQLAlchemyError
+
+from shoptalk.db.channels import note_failure, stop_channel
+from shoptalk.db.engine import Database
+from shoptalk.db.models import ChannelIntegration
+from shoptalk.db.runs import add_run
+from shoptalk.errors import ChannelStopped, PlatformError, RetryLater
+from shoptalk.importer.history import Progress, import_history
+from shoptalk.importer.pace import Pace
+from shoptalk.importer.poll import poll_channel
+from shoptalk.importer.reader import Reader
+from shoptalk.importer.report import RunReport
+from shoptalk.platforms.base import Platform
+from shoptalk.types import Clock
+
+log = logging.getLogger(__name__)
+
+FIRST_WAIT = timedelta(seconds=10)
+LONGEST_WAIT = timedelta(minutes=10)
+
+OnProgress = Callable[[ChannelIntegration, Progress], None]
+
+
+class Importer:
+    """Imports channels of one database.
+
+    Args:
+        platform_of: the adapter of a channel, connected with its credentials.
+        pace_of: the pace of a channel's reads, the same one each time it is asked.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        *,
+        platform_of: Callable[[ChannelIntegration], Platform],
+        pace_of: Callable[[ChannelIntegration], Pace],
+        overlap: timedelta,
+        concurrency: int,
+        clock: Clock,
+    ) -> None:
+        self._database = database
+        self._platform_of = platform_of
+        self._pace_of = pace_of
+        self._overlap = overlap
+        self._concurrency = concurrency
+        self._clock = clock
+
+    def import_side_by_side(
+        self,
+        channels: Sequence[ChannelIntegration],
+        *,
+        on_progress: OnProgress = lambda _channel, _progress: None,
+    ) -> list[RunReport]:
+        """Poll each channel and read what its history lacks; reports in the order of runs."""
+        if not channels:
+            return []
+        with ThreadPoolExecutor(min(len(channels), self._concurrency)) as pool:
+            runs = pool.map(lambda channel: self.import_one(channel, on_progress), channels)
+            return [report for reports in runs for report in reports]
+
+    def import_one(
+        self,
+        channel: ChannelIntegration,
+        on_progress: OnProgress = lambda _channel, _progress: None,
+    ) -> list[RunReport]:
+        """What is new first, history after it: a customer who waits comes before the archive."""
+        reports = [self.poll(channel)]
+        if reports[0].error is None and channel.history_state == "waiting":
+            reports.append(self.read_history(channel, on_progress=on_progress))
+        return reports
+
+    def poll(self, channel: ChannelIntegration) -> RunReport:
+        return self._run(
+            "poll",
+            channel,
+            lambda reader, report: poll_channel(
+                self._database, channel, reader, report, overlap=self._overlap, clock=self._clock
+            ),
+        )
+
+    def read_history(
+        self,
+        channel: ChannelIntegration,
+        *,
+        kind: str = "history",
+        until: datetime | None = None,
+        on_progress: OnProgress = lambda _channel, _progress: None,
+    ) -> RunReport:
+        return self._run(
+            kind,
+            channel,
+            lambda reader, report: import_history(
+                self._database,
+                channel,
+                reader,
+                report,
+                until=until,
+                clock=self._clock,
+                on_progress=lambda progress: on_progress(channel, progress),
+            ),
+        )
+
+    def _run(
+        self,
+        kind: str,
+        channel: ChannelIntegration,
+        work: Callable[[Reader, RunReport], None],
+    ) -> RunReport:
+        """Do one channel's work; whatever goes wrong ends in its report and on its row."""
+        report = RunReport.begin(kind, channel, now=self._clock())
+        try:
+            platform = self._platform_of(channel)
+            reader = Reader(platform, self._pace_of(channel), report, list_limit=channel.page_limit)
+            work(reader, report)
+        except PlatformError as exc:
+            self._note_failure(channel, report, exc)
+        except SQLAlchemyError as exc:
+            # The database itself failed; there is nowhere to write it down but the log.
+            report.finish(now=self._clock(), error=f"database: {type(exc).__name__}")
+            log.error("import failed", extra={"channel_id": channel.id, "error": report.error})
+            return report
+        log.info(
+            "imported",
+            extra={
+                "run": report.kind,
+                "channel_id": channel.id,
+                "new": report.stored.new,
+                "seen": report.stored.seen,
+                "calls": report.calls,
+                "error": report.error,
+            },
+        )
+        return report
+
+    def _note_failure(
+        self, channel: ChannelIntegration, report: RunReport, error: PlatformError
+    ) -> None:
+        now = self._clock()
+        report.finish(now=now, error=str(error))
+        with self._database.transaction() as session:
+            if isinstance(error, ChannelStopped):
+                report.remedy = error.remedy
+                stop_channel(session, channel.id, str(error), error.remedy, now=now)
+            else:
+                wait_until = now + _wait(error, channel.failures)
+                note_failure(session, channel.id, str(error), wait_until=wait_until)
+            add_run(session, report.as_row())
+
+
+def _wait(error: PlatformError, failures: int) -> timedelta:
+    if isinstance(error, RetryLater) and error.retry_after is not None:
+        return error.retry_after
+    wait: timedelta = min(FIRST_WAIT * 2 ** min(failures, 16), LONGEST_WAIT)
+    return wait

@@ -1,0 +1,131 @@
+"""From what a platform shows of a thread to the rows that are stored."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from shoptalk.db.inbox import ThreadRows
+from shoptalk.importer.reader import Reader
+from shoptalk.importer.report import RunReport
+from shoptalk.platforms.base import ThreadSlice
+from shoptalk.types import Attachment, Customer, InboundMessage
+
+#: What PostgreSQL cannot hold in a text: NUL, and halves of surrogate pairs.
+_UNSTORABLE = {0: "\ufffd"} | dict.fromkeys(range(0xD800, 0xE000), "\ufffd")
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """A part of a thread, newest first, and where it ends."""
+
+    messages: Sequence[InboundMessage]
+    at_beginning: bool  #: nothing older can be read
+    at_stop: bool  #: as far back as was asked
+
+
+def stretches_back(
+    reader: Reader, report: RunReport, piece: ThreadSlice, *, stop_at: datetime | None
+) -> Iterator[Stretch]:
+    """A thread page by page, from its newest message back beyond `stop_at` (None: all of it).
+
+    What the platform hides of that way is declared a gap.
+
+    Raises:
+        PlatformError: as the platform does; nothing is known to be missing but what was not read.
+    """
+    older = piece.older
+    yield Stretch(piece.messages, older is None, _reaches(piece.messages, stop_at))
+    last = piece.messages
+    seen_cursors: set[str] = set()
+    while older is not None and not _reaches(last, stop_at):
+        if older in seen_cursors:
+            report.declare_gap(piece.thread_id, "the platform shows the same page again and again")
+            yield Stretch((), at_beginning=True, at_stop=False)
+            return
+        seen_cursors.add(older)
+        page = reader.thread(piece.thread_id, older)
+        older, last = page.older, page.messages or last
+        if page.hidden and not _reaches(last, stop_at):
+            report.declare_gap(
+                piece.thread_id,
+                "the platform shows only the newest messages of a thread",
+                since=stop_at,
+                until=min((message.created_at for message in last), default=None),
+                at_most=page.hidden,
+            )
+        yield Stretch(page.messages, older is None, _reaches(last, stop_at))
+
+
+def read_back_to(
+    reader: Reader, report: RunReport, piece: ThreadSlice, *, stop_at: datetime | None
+) -> ThreadRows:
+    """All of that way at once."""
+    way = list(stretches_back(reader, report, piece, stop_at=stop_at))
+    return rows_of(
+        piece,
+        [message for stretch in way for message in stretch.messages],
+        history_complete=way[-1].at_beginning,
+    )
+
+
+def _reaches(messages: Sequence[InboundMessage], moment: datetime | None) -> bool:
+    """Whether the messages, newest first, go back beyond a moment."""
+    return moment is not None and bool(messages) and messages[-1].created_at < moment
+
+
+def rows_of(
+    piece: ThreadSlice,
+    messages: Sequence[InboundMessage],
+    *,
+    history_complete: bool,
+) -> ThreadRows:
+    """Oldest first, each message once, nothing in them that cannot be stored."""
+    unique = {message.message_id: message for message in messages}
+    # Newest first as the platform has it; reversed and sorted stably, equal seconds keep order.
+    ordered = list(unique.values())[::-1]
+    ordered.sort(key=lambda message: message.created_at)
+    return ThreadRows(
+        thread_id=storable(piece.thread_id),
+        customer=_storable_customer(piece.customer),
+        messages=[_storable_message(message) for message in ordered],
+        updated_at=piece.updated_at,
+        history_complete=history_complete,
+    )
+
+
+def storable(text: str) -> str:
+    """The text with what the database cannot hold replaced by U+FFFD; all else as it came."""
+    return text.translate(_UNSTORABLE)
+
+
+def _storable_or_none(text: str | None) -> str | None:
+    return None if text is None else storable(text)
+
+
+def _storable_customer(customer: Customer) -> Customer:
+    return Customer(
+        customer_id=storable(customer.customer_id),
+        name=_storable_or_none(customer.name),
+        phone=_storable_or_none(customer.phone),
+    )
+
+
+def _storable_message(message: InboundMessage) -> InboundMessage:
+    return InboundMessage(
+        message_id=storable(message.message_id),
+        sender_type=message.sender_type,
+        created_at=message.created_at,
+        text=storable(message.text),
+        content_type=message.content_type,
+        attachments=[_storable_attachment(attachment) for attachment in message.attachments],
+        reply_to=_storable_or_none(message.reply_to),
+    )
+
+
+def _storable_attachment(attachment: Attachment) -> Attachment:
+    cleaned: dict[str, Any] = {
+        name: storable(value) if type(value) is str else value
+        for name, value in attachment.as_json().items()
+    }
+    return Attachment(**cleaned)

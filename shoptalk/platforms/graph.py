@@ -1,0 +1,305 @@
+"""Meta's Graph API over HTTP, shared by Messenger, Instagram and WhatsApp.
+
+One call, one request: no retry, no pacing, no redirect. The access token travels in the
+`Authorization` header and nowhere else, because Meta copies a token given as a parameter into
+its paging links. Those links are never followed: a walk goes on by the cursor in them.
+
+API: https://developers.facebook.com/docs/graph-api/overview
+"""
+
+import hashlib
+import hmac
+import json
+import math
+import socket
+import ssl
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
+from http import HTTPStatus
+from typing import Any
+from urllib.parse import parse_qs, quote, urlsplit
+
+import requests
+from requests.auth import AuthBase
+from urllib3.exceptions import ConnectTimeoutError, NewConnectionError
+
+from shoptalk.errors import (
+    BadPayload,
+    DeliveryUncertain,
+    PlatformError,
+    RetryLater,
+    Throttled,
+    UsageError,
+)
+from shoptalk.platforms.base import Surroundings, Usage
+from shoptalk.platforms.graph_errors import Purpose, platform_error, whole_number
+from shoptalk.types import Account
+
+API_VERSION = "v25.0"
+CONNECT_SECONDS = 5.0
+READ_SECONDS = 20.0
+USAGE_HEADERS = ("x-app-usage", "x-page-usage", "x-business-use-case-usage")
+METERS = ("call_count", "total_time", "total_cputime")  # whole percentages
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """A good answer: a JSON object without an error in it."""
+
+    body: Mapping[str, Any]
+    usage: Usage | None
+    answered_at: datetime | None  #: from the Date header, aware UTC
+
+
+class GraphClient:
+    """Calls one host for one account.
+
+    Args:
+        account: `config` needs `access_token` and may hold `app_secret` and
+            `appsecret_proof` ("time", the default, or "classic").
+        base_url: with the version, as "https://graph.facebook.com/v25.0".
+        read_seconds: how long to wait for an answer.
+
+    Raises:
+        UsageError: the account's config cannot be used.
+    """
+
+    def __init__(
+        self,
+        platform: str,
+        account: Account,
+        surroundings: Surroundings,
+        *,
+        base_url: str,
+        read_seconds: float = READ_SECONDS,
+    ) -> None:
+        token = str(account.config.get("access_token") or "").strip()
+        if not token:
+            raise UsageError(f"The {platform} account {account.external_id} has no access token.")
+        if not (token.isascii() and token.isprintable()) or " " in token:
+            raise UsageError(
+                f"The access token of the {platform} account {account.external_id} holds "
+                "characters that no token has; copy it again."
+            )
+        self._proof_form = str(account.config.get("appsecret_proof") or "time")
+        if self._proof_form not in ("time", "classic"):
+            raise UsageError('appsecret_proof must be "time" or "classic".')
+        self._platform = platform
+        self._token = token
+        self._app_secret = str(account.config.get("app_secret") or "")
+        self._session = surroundings.session
+        self._clock = surroundings.clock
+        self._base_url = base_url.rstrip("/")
+        self._timeout = (CONNECT_SECONDS, read_seconds)
+
+    def get(self, *path: str, params: Mapping[str, str], purpose: Purpose) -> Answer:
+        """Read `path` below the base URL; each part is quoted.
+
+        Raises:
+            RetryLater: no connection, no answer, or Meta stumbled.
+            BadPayload: the answer is not Graph's JSON.
+            PlatformError: whatever the error table says.
+        """
+        return self._exchange("GET", path, params=params, payload=None, purpose=purpose)
+
+    def post(self, *path: str, payload: Mapping[str, Any], purpose: Purpose) -> Answer:
+        """Post `payload` as JSON.
+
+        Raises:
+            RetryLater: nothing left us, or it was refused for now.
+            DeliveryUncertain: only for Purpose.SEND: it left us and no clear answer came back.
+            PlatformError: whatever the error table says.
+        """
+        return self._exchange("POST", path, params={}, payload=payload, purpose=purpose)
+
+    def next_cursor(self, listing: Mapping[str, Any]) -> str | None:
+        """The cursor of the page after `listing`, None where it is the last.
+
+        Only a missing `next` marks the end: `cursors.after` may be there on the last page.
+
+        Raises:
+            BadPayload: `next` points to another host, or no cursor can be found.
+        """
+        paging = listing.get("paging")
+        link = paging.get("next") if isinstance(paging, Mapping) else None
+        if not isinstance(paging, Mapping) or not link:
+            return None
+        try:
+            target = urlsplit(link if isinstance(link, str) else "")
+            is_ours = not target.netloc or _origin(link) == _origin(self._base_url)
+            host = "".join(filter(str.isprintable, target.hostname or ""))[:253]
+        except ValueError:
+            raise BadPayload("paging.next is not an address", platform=self._platform) from None
+        if not is_ours:
+            raise BadPayload(f"paging.next points to {host}; refused", platform=self._platform)
+        cursors = paging.get("cursors")
+        after = cursors.get("after") if isinstance(cursors, Mapping) else None
+        after = after or parse_qs(target.query).get("after", [""])[0]
+        if not isinstance(after, str) or not after:
+            raise BadPayload("there is a next page but no cursor to it", platform=self._platform)
+        return after
+
+    def _exchange(
+        self,
+        method: str,
+        path: tuple[str, ...],
+        *,
+        params: Mapping[str, str],
+        payload: Mapping[str, Any] | None,
+        purpose: Purpose,
+    ) -> Answer:
+        try:
+            response = self._session.request(
+                method,
+                "/".join((self._base_url, *(quote(part, safe="") for part in path))),
+                params={**params, **self._proof()},
+                json=payload,
+                auth=_Bearer(self._token),
+                timeout=self._timeout,
+                allow_redirects=False,
+            )
+        except requests.RequestException as exc:
+            failure = self._failure(exc, purpose)
+        else:
+            return self._checked(response, purpose)
+        # Raised outside the handler: the exception underneath quotes the URL with its query,
+        # and would show up in a traceback.
+        raise failure
+
+    def _proof(self) -> dict[str, str]:
+        """Prove that we hold the app secret. The timed form is good for 5 minutes.
+
+        Source: https://developers.facebook.com/docs/graph-api/guides/secure-requests
+        """
+        if not self._app_secret:
+            return {}
+        message, extra = self._token, {}
+        if self._proof_form == "time":
+            unix_time = str(int(self._clock().timestamp()))
+            message, extra = f"{self._token}|{unix_time}", {"appsecret_time": unix_time}
+        digest = hmac.new(self._app_secret.encode(), message.encode(), hashlib.sha256)
+        return {"appsecret_proof": digest.hexdigest(), **extra}
+
+    def _failure(self, exc: requests.RequestException, purpose: Purpose) -> PlatformError:
+        if _never_left(exc):
+            return RetryLater("no connection could be made", platform=self._platform)
+        lost = "no answer in time" if isinstance(exc, requests.Timeout) else "the connection broke"
+        kind = DeliveryUncertain if purpose is Purpose.SEND else RetryLater
+        return kind(lost, platform=self._platform)
+
+    def _checked(self, response: requests.Response, purpose: Purpose) -> Answer:
+        status, body = response.status_code, _json(response.content)
+        usage = usage_from(response.headers)
+        regain_after = usage.regain_after if usage else None
+        error = body.get("error") if isinstance(body, Mapping) else None
+        if isinstance(error, Mapping) and whole_number(error.get("code")) is not None:
+            raise platform_error(
+                error, platform=self._platform, purpose=purpose, regain_after=regain_after
+            )
+        if 200 <= status < 300 and isinstance(body, Mapping) and error is None:
+            return Answer(body=body, usage=usage, answered_at=_date_of(response))
+        if 300 <= status < 400:
+            raise BadPayload(f"HTTP {status}: a redirect is not followed", platform=self._platform)
+        text = f"HTTP {status} without an answer that makes sense"
+        if status == HTTPStatus.TOO_MANY_REQUESTS:
+            raise Throttled(text, platform=self._platform, retry_after=regain_after)
+        if purpose is Purpose.SEND:
+            raise DeliveryUncertain(text, platform=self._platform)
+        if status >= 500 or status == HTTPStatus.REQUEST_TIMEOUT:
+            raise RetryLater(text, platform=self._platform)
+        raise BadPayload(text, platform=self._platform)
+
+
+class _Bearer(AuthBase):
+    """As `auth` and not as a plain header, which requests would replace by a ~/.netrc entry."""
+
+    def __init__(self, token: str) -> None:
+        self._token = token
+
+    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        request.headers["Authorization"] = f"Bearer {self._token}"
+        return request
+
+
+def usage_from(headers: Mapping[str, str]) -> Usage | None:
+    """The fullest meter over all usage headers; None where none can be read.
+
+    Source: https://developers.facebook.com/docs/graph-api/overview/rate-limiting#headers
+    """
+    percents: list[int] = []
+    waits: list[timedelta] = []
+    for name in USAGE_HEADERS:
+        for meters in _meters(_json(headers.get(name, "").encode())):
+            percents += [math.ceil(meters[key]) for key in METERS if _is_amount(meters.get(key))]
+            minutes = meters.get("estimated_time_to_regain_access")
+            if _is_amount(minutes) and minutes > 0:  # 0 only says "not blocked now"
+                waits.append(timedelta(minutes=minutes))
+    if not percents and not waits:
+        return None
+    return Usage(percent=max(percents, default=100), regain_after=max(waits, default=None))
+
+
+def _meters(header: Any) -> list[Mapping[str, Any]]:
+    """The app header is one object of meters; the business header holds lists of them by id."""
+    if not isinstance(header, Mapping):
+        return []
+    lists = [value for value in header.values() if isinstance(value, list)]
+    nested = [each for meters in lists for each in meters if isinstance(each, Mapping)]
+    return [header, *nested]
+
+
+def _is_amount(value: object) -> bool:
+    return (
+        isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < 1_000_000
+    )
+
+
+def _json(content: bytes) -> Any:
+    """The JSON value in `content`, None where there is none."""
+    try:
+        return json.loads(content)
+    except (ValueError, RecursionError):  # not JSON, not Unicode, or nested to no end
+        return None
+
+
+def _date_of(response: requests.Response) -> datetime | None:
+    try:
+        moment = parsedate_to_datetime(response.headers.get("Date", ""))
+    except (ValueError, TypeError):
+        return None
+    return moment.replace(tzinfo=moment.tzinfo or UTC).astimezone(UTC)
+
+
+def _origin(url: str) -> tuple[str, str | None, int | None]:
+    parts = urlsplit(url)
+    port = parts.port or {"https": 443, "http": 80}.get(parts.scheme)
+    return parts.scheme, parts.hostname, port
+
+
+_NOT_CONNECTED = (
+    NewConnectionError,
+    ConnectTimeoutError,
+    ConnectionRefusedError,
+    socket.gaierror,
+    ssl.SSLCertVerificationError,
+)
+
+
+def _never_left(exc: requests.RequestException) -> bool:
+    """Whether the request certainly never left us: refused, unknown host, wrong certificate.
+
+    Only `args` and `reason` are looked through. What Python chains on its own may be the
+    leftover of an earlier call.
+    """
+    if isinstance(exc, requests.ConnectTimeout | ValueError):  # ValueError: not even a valid URL
+        return True
+    causes: list[object] = [exc]
+    while causes:
+        cause = causes.pop()
+        if isinstance(cause, _NOT_CONNECTED):
+            return True
+        if isinstance(cause, Exception):
+            causes += [*cause.args, getattr(cause, "reason", None)]
+    return False

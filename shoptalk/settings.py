@@ -1,0 +1,117 @@
+"""Everything from the environment, checked at start. Nothing else reads the environment."""
+
+import functools
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import platformdirs
+from pydantic import BeforeValidator, Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from shoptalk.errors import UsageError
+
+GRAPH_VERSION = "v25.0"
+OPENAI_URL = "https://api.openai.com/v1"
+
+
+def _empty_is_unset(value: Any) -> Any:
+    return None if value == "" else value
+
+
+OptionalText = Annotated[str | None, NoDecode, BeforeValidator(_empty_is_unset)]
+OptionalSecret = Annotated[SecretStr | None, BeforeValidator(_empty_is_unset)]
+
+
+class Settings(BaseSettings):
+    """Read once at start-up; the names of the fields are the names of the variables."""
+
+    model_config = SettingsConfigDict(env_file=".env", extra="ignore", hide_input_in_errors=True)
+
+    database_url: OptionalSecret = None  # None: the embedded server
+    shoptalk_home: Path = Field(default_factory=lambda: platformdirs.user_data_path("shoptalk"))
+    shoptalk_secret_key: OptionalSecret = None  # None: made and kept in shoptalk_home
+    workspace: str = Field("default", min_length=1, description="which shop the commands are about")
+
+    facebook_api_base_url: str = f"https://graph.facebook.com/{GRAPH_VERSION}"
+    instagram_api_base_url: str = f"https://graph.instagram.com/{GRAPH_VERSION}"
+    whatsapp_api_base_url: str = f"https://graph.facebook.com/{GRAPH_VERSION}"
+    twilio_api_base_url: str = "https://api.twilio.com"
+    chatwoot_base_url: str = "https://app.chatwoot.com"
+
+    openai_api_key: OptionalSecret = None
+    openai_base_url: str = OPENAI_URL
+    openai_model: str = "gpt-6-luna"
+    openai_timeout: float = Field(30, gt=0, description="seconds for one request to the model")
+    openai_max_retries: int = Field(2, ge=0, le=10)
+    openai_api_style: Literal["auto", "responses", "chat"] = "auto"
+
+    poll_interval_seconds: float = Field(10, ge=0.1, description="from one tick to the next")
+    poll_interval_max_seconds: float = Field(
+        120, ge=0.1, description="slowest a quiet channel gets"
+    )
+    poll_overlap_seconds: float = Field(120, ge=0, description="how far each poll looks back")
+    graph_calls_per_second: float = Field(2, ge=0, description="reads per page; 0: no limit")
+    message_buffer_duration_ms: int = Field(30_000, ge=0, description="quiet time that ends a turn")
+    buffer_processing_interval_ms: int = Field(10_000, ge=100)
+    max_buffer_size: int = Field(50, ge=1, description="messages that end a turn at once")
+    max_buffer_age_ms: int = Field(300_000, ge=0, description="longest a turn may gather")
+    ai_processing_timeout_ms: int = Field(30_000, ge=1_000, description="longest a turn may think")
+    response_quality_threshold: float = Field(0.7, ge=0, le=1)
+    worker_concurrency: int = Field(10, ge=1, le=200)
+    extraction_interval: int = Field(300_000, ge=1_000, description="milliseconds")
+
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    log_format: Literal["text", "json"] = "text"
+
+    @field_validator("log_level", mode="before")
+    @classmethod
+    def _any_case(cls, value: Any) -> Any:
+        return value.upper() if isinstance(value, str) else value
+
+    @field_validator(
+        "facebook_api_base_url",
+        "instagram_api_base_url",
+        "whatsapp_api_base_url",
+        "twilio_api_base_url",
+        "chatwoot_base_url",
+        "openai_base_url",
+    )
+    @classmethod
+    def _is_http_address(cls, value: str) -> str:
+        if not value.startswith(("https://", "http://")):
+            raise ValueError("must begin with https:// or http://")
+        return value.rstrip("/")
+
+    @property
+    def model_style(self) -> Literal["responses", "chat"]:
+        """OpenAI's own address gets Responses, any compatible server Chat Completions."""
+        if self.openai_api_style != "auto":
+            return self.openai_api_style
+        return "responses" if self.openai_base_url == OPENAI_URL else "chat"
+
+    @property
+    def poll_overlap(self) -> timedelta:
+        return timedelta(seconds=self.poll_overlap_seconds)
+
+    @property
+    def base_urls(self) -> dict[str, str]:
+        """The platforms' addresses by setting name, for the adapters."""
+        return {
+            name: value
+            for name, value in self
+            if name.endswith("_base_url") and not name.startswith("openai")
+        }
+
+
+@functools.cache
+def load() -> Settings:
+    """Read the environment; raise UsageError that names each wrong variable."""
+    try:
+        return Settings()
+    except ValidationError as exc:
+        problems = "; ".join(
+            f"{'.'.join(str(part) for part in error['loc']).upper()} {error['msg']}"
+            for error in exc.errors(include_input=False)
+        )
+        raise UsageError(f"The environment has wrong settings: {problems}.") from None

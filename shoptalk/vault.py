@@ -1,0 +1,74 @@
+"""Credentials at rest: sealed with Fernet under a key that never leaves home.
+
+The key is SHOPTALK_SECRET_KEY, or a file in SHOPTALK_HOME that only its owner may read. The
+variable may hold several keys, comma-separated: the first seals, all of them open.
+"""
+
+import base64
+import hashlib
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from cryptography.fernet import Fernet, InvalidToken, MultiFernet
+from pydantic import SecretStr
+
+from shoptalk.errors import UsageError
+
+KEY_FILE = "secret.key"
+
+
+class Vault:
+    """Seals and opens the `config` of channels. Its repr shows nothing."""
+
+    def __init__(self, keys: str) -> None:
+        words = [word.strip() for word in keys.split(",") if word.strip()]
+        if not words:
+            raise UsageError("SHOPTALK_SECRET_KEY is empty; unset it or give it a key.")
+        self._fernet = MultiFernet([_fernet(word) for word in words])
+
+    def seal(self, config: Mapping[str, Any]) -> str:
+        return self._fernet.encrypt(json.dumps(dict(config)).encode()).decode()
+
+    def open(self, sealed: str) -> dict[str, Any]:
+        try:
+            config: dict[str, Any] = json.loads(self._fernet.decrypt(sealed.encode()))
+        except InvalidToken:
+            raise UsageError(
+                "The stored credentials were sealed with another key: set SHOPTALK_SECRET_KEY to "
+                "the one they were stored with, or connect the channel again."
+            ) from None
+        return config
+
+
+def _fernet(word: str) -> Fernet:
+    """A Fernet key as it is; any other text is stretched into one."""
+    try:
+        return Fernet(word)
+    except ValueError:
+        digest = hashlib.scrypt(word.encode(), salt=b"shoptalk", n=2**14, r=8, p=1, dklen=32)
+        return Fernet(base64.urlsafe_b64encode(digest))
+
+
+def open_vault(secret_key: SecretStr | None, home: Path) -> Vault:
+    """The vault of this installation; the key file is made on first use, mode 0600."""
+    if secret_key is not None:
+        return Vault(secret_key.get_secret_value())
+    path = home / KEY_FILE
+    try:
+        return Vault(path.read_text())
+    except FileNotFoundError:
+        home.mkdir(parents=True, exist_ok=True)
+    fresh = path.with_name(f".{KEY_FILE}.{os.getpid()}")
+    handle = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(handle, "wb") as file:
+        file.write(Fernet.generate_key())
+    try:
+        os.link(fresh, path)  # two first starts at once: the one that links is the one both use
+    except FileExistsError:
+        pass
+    finally:
+        fresh.unlink()
+    return Vault(path.read_text())
