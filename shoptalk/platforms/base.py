@@ -17,7 +17,7 @@ from typing import Protocol, runtime_checkable
 
 import requests
 
-from shoptalk.types import Account, Clock, Customer, InboundMessage, Unreadable
+from shoptalk.types import Clock, Customer, InboundMessage, Unreadable
 
 
 class TextUnit(StrEnum):

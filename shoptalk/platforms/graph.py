@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
-from typing import Any
+from typing import Any, TypeGuard
 from urllib.parse import parse_qs, quote, urlsplit
 
 import requests
@@ -212,6 +212,14 @@ class GraphClient:
         raise BadPayload(text, platform=self._platform)
 
 
+def sent_id(body: Mapping[str, Any], *, platform: str) -> str:
+    """The id in the answer to a send; without one nobody knows what became of the message."""
+    message_id = body.get("message_id")
+    if not isinstance(message_id, str) or not message_id:
+        raise DeliveryUncertain("the answer to a send holds no message id", platform=platform)
+    return message_id
+
+
 class _Bearer(AuthBase):
     """As `auth` and not as a plain header, which requests would replace by a ~/.netrc entry."""
 
@@ -250,10 +258,8 @@ def _meters(header: Any) -> list[Mapping[str, Any]]:
     return [header, *nested]
 
 
-def _is_amount(value: object) -> bool:
-    return (
-        isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < 1_000_000
-    )
+def _is_amount(value: object) -> TypeGuard[float]:
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < 1_000_000
 
 
 def _json(content: bytes) -> Any:

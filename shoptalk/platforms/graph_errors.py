@@ -63,9 +63,9 @@ def _wait(meaning: str, retry_after: timedelta | None = None) -> Row:
 
 
 def _skip(
-    meaning: str, send: type[PlatformError] = GiveUp, *, read: type[PlatformError] = GiveUp
+    meaning: str, kind: type[GiveUp] = GiveUp, *, read: type[PlatformError] | None = None
 ) -> Row:
-    return Row(meaning=meaning, read=read, send=send)
+    return Row(meaning=meaning, read=read or kind, send=kind)
 
 
 def _tells_nothing(meaning: str) -> Row:

@@ -80,14 +80,10 @@ class Reader:
         )
 
     def messages(
-        self, listing: object, *, thread_id: str
+        self, listing: Mapping[str, Any], *, thread_id: str
     ) -> tuple[list[InboundMessage], list[Unreadable]]:
         """Read the messages of a `{"data": [...]}`, in its order, and what could not be read."""
-        if listing is None:
-            return [], []
-        nodes = nodes_of(listing)
-        if nodes is None:
-            return [], [Unreadable(reason="the messages are not a list", thread_id=thread_id)]
+        nodes = nodes_of(listing) or []
         results = [self.message(node, thread_id=thread_id) for node in nodes]
         return (
             [each for each in results if isinstance(each, InboundMessage)],
@@ -126,7 +122,7 @@ class Reader:
             ),
             created_at=created_at,
             text=text,
-            content_type=_main_content(text, attachments),
+            content_type=_main_content(node, text, attachments),
             attachments=tuple(attachments),
             reply_to=None if reply_to is None else self.message_id_from(reply_to),
         )
@@ -161,7 +157,7 @@ def moment_of(value: object) -> datetime | None:
     return None
 
 
-def _main_content(text: str, attachments: list[Attachment]) -> ContentType:
+def _main_content(node: Mapping[str, Any], text: str, attachments: list[Attachment]) -> ContentType:
     """Text says what a message is, except where it is about a story.
 
     A message with neither text nor attachment is one that the platform will not show: shared
@@ -173,6 +169,8 @@ def _main_content(text: str, attachments: list[Attachment]) -> ContentType:
             return kind
     if text.strip():
         return ContentType.TEXT
+    if node.get("is_unsupported") in (True, "true"):
+        return ContentType.UNSUPPORTED
     shown = [kind for kind in kinds if kind is not ContentType.UNSUPPORTED]
     return shown[0] if shown else ContentType.UNSUPPORTED
 
@@ -282,7 +280,9 @@ def _story(node: Mapping[str, Any]) -> list[Attachment]:
     kinds = {"mention": ContentType.STORY_MENTION, "reply_to": ContentType.STORY_REPLY}
     return [
         Attachment(
-            kind=kind, url=text_of(story[key].get("link")), platform_id=text_of(story[key].get("id"))
+            kind=kind,
+            url=text_of(story[key].get("link")),
+            platform_id=text_of(story[key].get("id")),
         )
         for key, kind in kinds.items()
         if isinstance(story.get(key), Mapping)
