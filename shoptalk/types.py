@@ -123,9 +123,7 @@ class InboundMessage:
     """One message as a platform shows it, from either side of the thread."""
 
     message_id: str  #: unique over all platforms; prefixed where the platform's own is not
-    sender_type: (
-        SenderType  #: EMPLOYEE: our side; the database tells the AI's own
-    )
+    sender_type: SenderType  #: EMPLOYEE: our side; the database tells the AI's own
     created_at: datetime  #: platform time, aware UTC
     text: str = ""
     content_type: ContentType = ContentType.TEXT

@@ -54,9 +54,7 @@ def lock_conversation(session: Session, conversation_id: int) -> Conversation:
 
 
 def orders_of_turn(session: Session, turn_id: int) -> Sequence[Order]:
-    return session.scalars(
-        select(Order).where(Order.turn_id == turn_id).order_by(Order.id)
-    ).all()
+    return session.scalars(select(Order).where(Order.turn_id == turn_id).order_by(Order.id)).all()
 
 
 def find_same_purchase(

@@ -165,3 +165,20 @@ def begin_backfill(session: Session, channel_id: int, *, since: datetime | None)
     if since is not None:
         statement = statement.where(Conversation.last_message_at >= since)
     session.execute(statement.values(history_complete=False))
+
+
+def restart_channel(session: Session, channel_id: int) -> None:
+    """The platform accepts the account (again)."""
+    session.execute(
+        update(ChannelIntegration)
+        .where(ChannelIntegration.id == channel_id)
+        .values(stopped_at=None, last_error=None, remedy=None, failures=0, next_poll_at=None)
+    )
+
+
+def disconnect_channel(session: Session, channel_id: int) -> None:
+    session.execute(
+        update(ChannelIntegration)
+        .where(ChannelIntegration.id == channel_id)
+        .values(is_connected=False)
+    )

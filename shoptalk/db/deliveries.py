@@ -6,7 +6,9 @@ from datetime import datetime
 from sqlalchemy import select, text, update
 from sqlalchemy.orm import Session
 
-from shoptalk.db.models import Delivery, Turn
+from shoptalk.db.models import Delivery, Message, Turn, TurnStatus
+from shoptalk.errors import UsageError
+from shoptalk.types import SenderType
 
 SETTLED = ("sent", "failed", "uncertain")
 
@@ -74,6 +76,19 @@ def record_sent(session: Session, delivery: Delivery, message_id: str, *, now: d
     )
 
 
+def ids_of_sent(session: Session, conversation_id: int, *, since: datetime) -> set[str]:
+    """The message_ids of what we are known to have sent in a conversation."""
+    return set(
+        session.scalars(
+            select(Message.message_id).where(
+                Message.conversation_id == conversation_id,
+                Message.created_at >= since,
+                Message.sender_type == SenderType.AGENT,
+            )
+        )
+    )
+
+
 def wait_again(session: Session, delivery: Delivery, reason: str) -> None:
     """Nothing left us, or the platform does not have it: it may be sent (again)."""
     session.execute(
@@ -90,3 +105,54 @@ def settle_unsent(session: Session, turn: Turn, status: str, reason: str) -> Non
         .where(Delivery.turn_id == turn.id, Delivery.status.not_in(SETTLED))
         .values(status=status, failure_reason=reason)
     )
+
+
+def retry(session: Session, delivery: Delivery, *, now: datetime) -> None:
+    """Take up a turn again whose delivery failed or is uncertain, by a person's decision."""
+    session.execute(
+        update(Delivery)
+        .where(Delivery.turn_id == delivery.turn_id, Delivery.status.in_(["failed", "uncertain"]))
+        .values(status="waiting", failure_reason="tried again by hand")
+    )
+    session.execute(
+        update(Turn)
+        .where(Turn.id == delivery.turn_id)
+        .values(
+            status=TurnStatus.SENDING,
+            outcome=None,
+            error=None,
+            closed_at=None,
+            attempts=0,
+            due_at=now,
+            claimed_by=None,
+            claimed_until=None,
+        )
+    )
+    session.execute(update(Message).where(Message.turn_id == delivery.turn_id).values(outcome=None))
+
+
+def get_delivery(session: Session, workspace_id: int, handle: str) -> Delivery:
+    """A delivery by row id.
+
+    Raises:
+        UsageError: there is none.
+    """
+    found = None
+    if handle.isascii() and handle.isdigit() and len(handle) <= 18:
+        found = session.scalars(
+            select(Delivery).where(
+                Delivery.workspace_id == workspace_id, Delivery.id == int(handle)
+            )
+        ).one_or_none()
+    if found is None:
+        raise UsageError(f"There is no delivery {handle!r}: `shoptalk deliveries list` shows them.")
+    return found
+
+
+def list_deliveries(
+    session: Session, workspace_id: int, *, status: str | None, limit: int
+) -> Sequence[Delivery]:
+    statement = select(Delivery).where(Delivery.workspace_id == workspace_id)
+    if status is not None:
+        statement = statement.where(Delivery.status == status)
+    return session.scalars(statement.order_by(Delivery.id.desc()).limit(limit)).all()

@@ -162,6 +162,16 @@ def _change(session: Session, turn: Turn, **values: object) -> bool:
     return changed.first() is not None
 
 
+def lock(session: Session, turn: Turn) -> Turn | None:
+    """The turn as it is now, kept so until the transaction ends; None when it is not ours."""
+    return session.scalars(
+        select(Turn)
+        .where(Turn.id == turn.id, Turn.claimed_by == turn.claimed_by)
+        .with_for_update()
+        .execution_options(populate_existing=True)
+    ).one_or_none()
+
+
 def put_back(
     session: Session, turn: Turn, *, due_at: datetime, error: str | None, failed: bool
 ) -> bool:
@@ -213,10 +223,9 @@ def leave_for_next_turn(session: Session, turn: Turn, seen: Sequence[int]) -> No
     )
 
 
-def write_down(session: Session, turn: Turn, parts: Sequence[str], *, now: datetime) -> bool:
-    """The answer becomes deliveries, before anything is sent. False: the claim was lost."""
-    if not _change(session, turn, status=TurnStatus.SENDING, error=None):
-        return False
+def write_down(session: Session, turn: Turn, parts: Sequence[str], *, now: datetime) -> None:
+    """The answer becomes deliveries, before anything is sent. The turn is locked by the caller."""
+    _change(session, turn, status=TurnStatus.SENDING, error=None)
     session.add_all(
         Delivery(
             workspace_id=turn.workspace_id,
@@ -228,7 +237,6 @@ def write_down(session: Session, turn: Turn, parts: Sequence[str], *, now: datet
         )
         for number, part in enumerate(parts, start=1)
     )
-    return True
 
 
 def close(

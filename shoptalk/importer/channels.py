@@ -93,6 +93,7 @@ class Importer:
         kind: str = "history",
         until: datetime | None = None,
         on_progress: OnProgress = lambda _channel, _progress: None,
+        stop: Callable[[], bool] = lambda: False,
     ) -> RunReport:
         return self._run(
             kind,
@@ -105,6 +106,7 @@ class Importer:
                 until=until,
                 clock=self._clock,
                 on_progress=lambda progress: on_progress(channel, progress),
+                stop=stop,
             ),
         )
 

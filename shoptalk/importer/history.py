@@ -44,22 +44,29 @@ def import_history(
     until: datetime | None = None,
     clock: Clock,
     on_progress: Callable[[Progress], None] = lambda _: None,
+    stop: Callable[[], bool] = lambda: False,
 ) -> None:
     """Read what the channel's history still lacks, and note that it is whole.
 
     Args:
         until: leave out messages written after this moment. How far back to go is the channel's
             `history_since`.
+        stop: asked after each thread; the next call goes on where this one ended.
 
     Raises:
         PlatformError: interrupted; what was read is stored and the next call goes on.
     """
     history = _History(database, channel, reader, report, until=until, clock=clock)
+    whole = True
     for progress in history.walk():
         on_progress(progress)
+        if stop():
+            whole = False
+            break
     report.finish(now=clock())
     with database.transaction() as session:
-        finish_history(session, channel.id)
+        if whole:
+            finish_history(session, channel.id)
         add_run(session, report.as_row())
 
 

@@ -1,0 +1,180 @@
+"""Putting the rooms together: settings, database, platforms, model. Used by cli and scheduler."""
+
+import os
+import secrets
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+import requests
+
+from shoptalk.db import channels as channel_rows
+from shoptalk.db import schema
+from shoptalk.db.embedded import EmbeddedServer
+from shoptalk.db.engine import Database, connect
+from shoptalk.db.models import ChannelIntegration
+from shoptalk.errors import UsageError
+from shoptalk.importer.pace import Pace
+from shoptalk.platforms import registry
+from shoptalk.platforms.base import Platform, Surroundings
+from shoptalk.settings import Settings
+from shoptalk.types import Account, Clock
+from shoptalk.vault import Vault, open_vault
+
+if TYPE_CHECKING:
+    from shoptalk.importer.channels import Importer
+    from shoptalk.responder.passes import Responder
+
+
+class App:
+    """One running shoptalk. Parts are made when first asked for."""
+
+    def __init__(self, settings: Settings, *, clock: Clock) -> None:
+        self.settings = settings
+        self.clock = clock
+        self._embedded: EmbeddedServer | None = None
+        self._database: Database | None = None
+        self._schema_fits = False
+        self._vault: Vault | None = None
+        self._platforms: dict[int, tuple[str, Platform]] = {}
+        self._paces: dict[int, Pace] = {}
+        self._lock = threading.Lock()
+
+    @property
+    def database(self) -> Database:
+        """The database with today's schema.
+
+        Raises:
+            UsageError: not reachable, not upgraded, or newer than this program.
+        """
+        database = self.unchecked_database
+        if self._schema_fits:
+            return database
+        if self._embedded is not None and schema.current_revision(database) != schema.HEAD:
+            schema.upgrade(database)  # our own server has nobody else to ask
+        else:
+            schema.check(database)
+        self._schema_fits = True
+        return database
+
+    @property
+    def unchecked_database(self) -> Database:
+        if self._database is None:
+            url = self.settings.database_url
+            if url is None:
+                self._embedded = EmbeddedServer(self.settings.shoptalk_home).enter()
+                address = self._embedded.url
+            else:
+                address = url.get_secret_value()
+            self._database = connect(address, pool_size=self.settings.worker_concurrency + 5)
+        return self._database
+
+    @property
+    def vault(self) -> Vault:
+        if self._vault is None:
+            self._vault = open_vault(self.settings.shoptalk_secret_key, self.settings.shoptalk_home)
+        return self._vault
+
+    def workspace_id(self) -> int:
+        with self.database.transaction() as session:
+            return channel_rows.get_workspace(session, self.settings.workspace).id
+
+    def platform(self, name: str, account: Account) -> Platform:
+        """An adapter for credentials that may not be stored (yet)."""
+        surroundings = Surroundings(
+            session=requests.Session(), settings=self.settings.base_urls, clock=self.clock
+        )
+        return registry.adapter(name)(account, surroundings)
+
+    def platform_of(self, channel: ChannelIntegration) -> Platform:
+        """The adapter of a connected channel, kept until its credentials change."""
+        with self._lock:
+            kept = self._platforms.get(channel.id)
+            if kept is not None and kept[0] == channel.config:
+                return kept[1]
+            account = Account(
+                external_id=channel.external_id, config=self.vault.open(channel.config)
+            )
+            platform = self.platform(channel.channel, account)
+            self._platforms[channel.id] = (channel.config, platform)
+            return platform
+
+    def pace_of(self, channel: ChannelIntegration) -> Pace:
+        """The spacing of a channel's reads: the platform's limit, or ours where that is lower."""
+        with self._lock:
+            if channel.id not in self._paces:
+                wished = self.settings.graph_calls_per_second
+                allowed = registry.adapter(channel.channel).can.calls_per_second
+                rate = min(wished, allowed) if allowed and wished else 0
+                self._paces[channel.id] = Pace(rate)
+            return self._paces[channel.id]
+
+    def importer(self) -> "Importer":
+        from shoptalk.importer.channels import Importer
+
+        return Importer(
+            self.database,
+            platform_of=self.platform_of,
+            pace_of=self.pace_of,
+            overlap=self.settings.poll_overlap,
+            concurrency=self.settings.worker_concurrency,
+            clock=self.clock,
+        )
+
+    def responder(self) -> "Responder":
+        """Whoever answers.
+
+        Raises:
+            UsageError: there is no key to any model.
+        """
+        from shoptalk.db.turns import BufferPolicy
+        from shoptalk.responder.answer import Answerer, AnswerPolicy
+        from shoptalk.responder.model.openai_client import make_model
+        from shoptalk.responder.passes import Responder
+
+        settings = self.settings
+        if settings.openai_api_key is None:
+            raise UsageError(
+                "OPENAI_API_KEY is not set: answering needs a model. "
+                "Any text will do for a compatible server that wants none."
+            )
+        policy = AnswerPolicy(
+            buffer=BufferPolicy(
+                quiet=timedelta(milliseconds=settings.message_buffer_duration_ms),
+                most_messages=settings.max_buffer_size,
+                longest=timedelta(milliseconds=settings.max_buffer_age_ms),
+            ),
+            default_model=settings.openai_model,
+            longest_thinking=timedelta(milliseconds=settings.ai_processing_timeout_ms),
+        )
+        answerer = Answerer(
+            database=self.database,
+            model=make_model(settings, settings.openai_api_key.get_secret_value()),
+            platform_of=self.platform_of,
+            policy=policy,
+            clock=self.clock,
+        )
+        return Responder(answerer, name=_own_name(), concurrency=settings.worker_concurrency)
+
+    def close(self) -> None:
+        if self._database is not None:
+            self._database.close()
+        if self._embedded is not None:
+            self._embedded.leave()
+
+
+def _own_name() -> str:
+    """A name no other process has, also after a restart with the same process id."""
+    return f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
+
+
+@contextmanager
+def running(settings: Settings, *, clock: Clock) -> Iterator[App]:
+    app = App(settings, clock=clock)
+    try:
+        yield app
+    finally:
+        app.close()

@@ -1,0 +1,107 @@
+"""The command line: finds commands by name and turns errors into sentences and exit codes.
+
+Exit codes: 0 done, 1 something failed at run time, 2 the person at the keyboard can fix it.
+The commands themselves are in `shoptalk.commands`; each is loaded only when it is called.
+"""
+
+import importlib
+import signal
+import sys
+from types import FrameType
+
+import click
+
+from shoptalk import __version__
+
+#: name -> (where it is, what it does); kept here so that `--help` loads no command
+COMMANDS = {
+    "demo": ("demo:demo", "Everything against the sandbox, no account needed."),
+    "db": ("db:db", "Create or migrate the database schema."),
+    "channels": ("channels:channels", "Connect, list, test and disconnect accounts."),
+    "import": ("imports:import_", "One import pass, then exit. Safe in cron."),
+    "reply": ("reply:reply", "One responder pass, then exit. Safe in cron."),
+    "backfill": ("imports:backfill", "Import a channel's history again, resumable."),
+    "run": ("run:run", "Import and reply every few seconds until stopped."),
+    "status": ("status:status", "Show channels, queue, last runs and errors."),
+    "why": ("why:why", "Tell why a message was answered, or why not."),
+    "conversations": ("conversations:conversations", "List, show, switch the AI on or off."),
+    "messages": ("messages:messages", "List messages and what became of them."),
+    "products": ("products:products", "Import and list the catalog."),
+    "orders": ("orders:orders", "List orders."),
+    "deliveries": ("deliveries:deliveries", "List what was sent, try again what was not."),
+    "sandbox": ("sandbox:sandbox", "Play the platforms and the model on this machine."),
+    "doctor": ("doctor:doctor", "Check what is configured, reachable, missing."),
+}
+
+
+class _Commands(click.Group):
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        module, attribute = COMMANDS[cmd_name][0].split(":")
+        command = getattr(importlib.import_module(f"shoptalk.commands.{module}"), attribute)
+        assert isinstance(command, click.Command)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="shoptalk")
+def cli() -> None:
+    """Answer a shop's inbox: poll, gather, answer, order. Nothing lost, nothing twice.
+
+    Settings come from the environment and a .env file; `shoptalk doctor` checks them.
+    """
+
+
+def main() -> None:
+    """The console script."""
+    signal.signal(signal.SIGTERM, _leave)
+    try:
+        code = cli.main(standalone_mode=False)
+    except click.exceptions.Exit as exc:
+        code = exc.exit_code
+    except click.Abort:
+        code = 130
+    except click.ClickException as exc:
+        exc.show()
+        code = 2
+    except Exception as exc:  # the last place where a traceback could escape
+        code = _explain(exc)
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def _leave(_signal: int, _frame: FrameType | None) -> None:
+    sys.exit(143)
+
+
+def _explain(error: Exception) -> int:
+    """Print one sentence on stderr and return the exit code."""
+    from sqlalchemy.exc import SQLAlchemyError
+
+    from shoptalk.errors import ChannelStopped, ShoptalkError, UsageError
+
+    if isinstance(error, ChannelStopped):
+        return _say(f"{error} {error.remedy}", 2)
+    if isinstance(error, ShoptalkError):
+        return _say(str(error), 2 if isinstance(error, UsageError) else 1)
+    if isinstance(error, SQLAlchemyError):
+        return _say(f"The database failed: {_first_line(getattr(error, 'orig', None) or error)}", 1)
+    if isinstance(error, OSError):
+        return _say(f"{error.strerror or error}: {error.filename or 'the system refused'}", 1)
+    return _say(f"Something went wrong that should not: {type(error).__name__}.", 1)
+
+
+def _first_line(error: object) -> str:
+    return (str(error).strip().splitlines() or ["no reason given"])[0]
+
+
+def _say(sentence: str, code: int) -> int:
+    click.echo(f"Error: {sentence}", err=True)
+    return code

@@ -1,0 +1,143 @@
+"""`shoptalk channels`: connected accounts."""
+
+from pathlib import Path
+
+import click
+
+from shoptalk.app import App
+from shoptalk.commands.common import json_option, moment, print_rows, with_app
+from shoptalk.errors import ChannelStopped, UsageError
+
+
+@click.group()
+def channels() -> None:
+    """Connect, list, test and disconnect accounts."""
+
+
+@channels.command()
+@click.argument("platform")
+@click.option("--account-id", required=True, help="The Page, Instagram account or phone number id.")
+@click.option(
+    "--access-token",
+    envvar="SHOPTALK_ACCESS_TOKEN",
+    help="Seen by others in the process list: better by SHOPTALK_ACCESS_TOKEN, file or prompt.",
+)
+@click.option(
+    "--access-token-file",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="A file that holds the token alone.",
+)
+@click.option("--app-secret", envvar="SHOPTALK_APP_SECRET", help="Signs each call if given.")
+@click.option("--login", type=click.Choice(["page", "instagram"]), help="Instagram: which login.")
+@click.option("--name", help="What to call it; default: the platform's own name for it.")
+@click.option(
+    "--ai",
+    type=click.Choice(["on", "off"]),
+    default="on",
+    show_default=True,
+    help="Whether new conversations start with the AI switched on.",
+)
+@with_app
+def connect(
+    app: App,
+    platform: str,
+    account_id: str,
+    access_token: str | None,
+    access_token_file: Path | None,
+    app_secret: str | None,
+    login: str | None,
+    name: str | None,
+    ai: str,
+) -> None:
+    """Connect an account: check its token, keep it encrypted, set the cut-over to now.
+
+    What was written before now is history, and is never answered.
+    """
+    from shoptalk.connect import connect_channel
+
+    if access_token_file is not None:
+        access_token = access_token_file.read_text().strip()
+    if access_token is None:
+        access_token = click.prompt("Access token", hide_input=True)
+    config = {"access_token": access_token, "app_secret": app_secret, "login": login}
+    channel = connect_channel(
+        app,
+        platform,
+        account_id,
+        {key: value for key, value in config.items() if value},
+        name=name,
+        ai_default=ai == "on",
+    )
+    click.echo(
+        f"Connected {channel.channel} {channel.display_name!r} as channel {channel.id}. "
+        f"What was written before {channel.connected_at:%Y-%m-%d %H:%M:%S} UTC is history."
+    )
+
+
+@channels.command("list")
+@json_option
+@with_app
+def list_(app: App, as_json: bool) -> None:
+    """List the connected accounts."""
+    from shoptalk.db.channels import list_channels
+
+    with app.database.transaction() as session:
+        found = list_channels(session, app.workspace_id())
+    rows = [
+        {
+            "id": channel.id,
+            "channel": channel.channel,
+            "external_id": channel.external_id,
+            "display_name": channel.display_name,
+            "state": _state(channel.is_connected, channel.stopped_at is not None),
+            "ai_default": channel.ai_default,
+            "connected_at": moment(channel.connected_at),
+            "last_fetch_timestamp": moment(channel.last_fetch_timestamp),
+            "last_error": channel.last_error,
+            "remedy": channel.remedy,
+        }
+        for channel in found
+    ]
+    columns = ["id", "channel", "external_id", "display_name", "state", "last_error"]
+    print_rows(rows, as_json=as_json, columns=columns, empty="No channel is connected yet.")
+
+
+def _state(is_connected: bool, is_stopped: bool) -> str:
+    if not is_connected:
+        return "disconnected"
+    return "stopped" if is_stopped else "connected"
+
+
+@channels.command()
+@click.argument("channel_id", metavar="ID")
+@with_app
+def test(app: App, channel_id: str) -> None:
+    """Ask the platform whether the account's credentials still work."""
+    from shoptalk.db.channels import get_channel, restart_channel, stop_channel
+
+    with app.database.transaction() as session:
+        channel = get_channel(session, app.workspace_id(), channel_id)
+    try:
+        identity = app.platform_of(channel).identify()
+    except ChannelStopped as exc:
+        with app.database.transaction() as session:
+            stop_channel(session, channel.id, str(exc), exc.remedy, now=app.clock())
+        raise
+    with app.database.transaction() as session:
+        restart_channel(session, channel.id)
+    click.echo(f"Channel {channel.id} works: {channel.channel} {identity.display_name!r}.")
+
+
+@channels.command()
+@click.argument("channel_id", metavar="ID")
+@with_app
+def disconnect(app: App, channel_id: str) -> None:
+    """Stop polling and answering an account. What is stored stays."""
+    from shoptalk.db.channels import disconnect_channel, get_channel
+
+    with app.database.transaction() as session:
+        channel = get_channel(session, app.workspace_id(), channel_id)
+        if not channel.is_connected:
+            raise UsageError(f"Channel {channel.id} is disconnected already.")
+        disconnect_channel(session, channel.id)
+    click.echo(f"Disconnected channel {channel.id}, {channel.channel} {channel.display_name!r}.")

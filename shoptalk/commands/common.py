@@ -1,0 +1,106 @@
+"""What the commands share: the running app, and printing that customers' text cannot break."""
+
+import functools
+import json
+import unicodedata
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any, Concatenate, ParamSpec, TypeVar
+
+import click
+
+from shoptalk import settings
+from shoptalk.app import App, running
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+json_option = click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout.")
+limit_option = click.option(
+    "--limit", type=click.IntRange(1, 10_000), default=50, show_default=True, help="At most."
+)
+
+#: Invisible characters that turn text around or hide it; shown by their code instead.
+_TRICKS = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+
+
+def now() -> datetime:
+    return datetime.now(UTC)
+
+
+def with_app(command: Callable[Concatenate[App, P], R]) -> Callable[P, R]:
+    """Give the command a running app as its first argument, closed when it ends."""
+
+    @functools.wraps(command)
+    def run(*args: P.args, **kwargs: P.kwargs) -> R:
+        with running(settings.load(), clock=now) as app:
+            return command(app, *args, **kwargs)
+
+    return run
+
+
+def visible(text: str) -> str:
+    """Text for a terminal: whatever could steer one is shown as its code, nothing is dropped."""
+    return "".join(
+        f"\\u{ord(character):04x}"
+        if character in _TRICKS or unicodedata.category(character) in {"Cc", "Cs"}
+        else character
+        for character in text
+    )
+
+
+def print_rows(
+    rows: Sequence[Mapping[str, Any]], *, as_json: bool, columns: Sequence[str], empty: str
+) -> None:
+    """Print a list: a table for people, or every field as JSON."""
+    if as_json:
+        click.echo(json.dumps(list(rows), default=str, ensure_ascii=False))
+        return
+    if not rows:
+        click.echo(empty)
+        return
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False)
+    for column in columns:
+        table.add_column(column.replace("_", " "), overflow="fold")
+    for row in rows:
+        table.add_row(*(visible(_cell(row[column])) for column in columns))
+    Console(markup=False, highlight=False, emoji=False).print(table)
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return "-"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, datetime):
+        return f"{value:%Y-%m-%d %H:%M:%S}Z"
+    return str(value)
+
+
+def moment(value: datetime | None) -> str | None:
+    """ISO 8601 in UTC, for JSON."""
+    return value.astimezone(UTC).isoformat() if value else None
+
+
+class Moment(click.ParamType[datetime]):
+    """A date or a date and time; without a zone it is UTC."""
+
+    name = "date"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> datetime:
+        if isinstance(value, datetime):
+            return value
+        try:
+            parsed = datetime.fromisoformat(value)
+        except ValueError:
+            self.fail(
+                f"{value!r} is not a date: write it as 2026-11-21 or 2026-11-21T09:30:00+02:00.",
+                param,
+                ctx,
+            )
+        return parsed.astimezone(UTC) if parsed.tzinfo else parsed.replace(tzinfo=UTC)

@@ -1,0 +1,62 @@
+"""`shoptalk deliveries`: what was sent, and trying again what was not."""
+
+import click
+
+from shoptalk.app import App
+from shoptalk.commands.common import json_option, limit_option, moment, print_rows, with_app
+from shoptalk.errors import UsageError
+
+
+@click.group()
+def deliveries() -> None:
+    """List what was sent, try again what was not."""
+
+
+@deliveries.command("list")
+@click.option("--status", type=click.Choice(["waiting", "sending", "sent", "failed", "uncertain"]))
+@limit_option
+@json_option
+@with_app
+def list_(app: App, status: str | None, limit: int, as_json: bool) -> None:
+    """List deliveries, the newest first."""
+    from shoptalk.db.deliveries import list_deliveries
+
+    workspace_id = app.workspace_id()
+    with app.database.transaction() as session:
+        rows = [
+            {
+                "id": delivery.id,
+                "conversation_id": delivery.conversation_id,
+                "turn_id": delivery.turn_id,
+                "part_no": delivery.part_no,
+                "status": delivery.status,
+                "message_id": delivery.message_id,
+                "attempts": delivery.attempts,
+                "failure_reason": delivery.failure_reason,
+                "sent_at": moment(delivery.sent_at),
+                "content": delivery.content,
+            }
+            for delivery in list_deliveries(session, workspace_id, status=status, limit=limit)
+        ]
+    columns = ["id", "conversation_id", "status", "attempts", "failure_reason", "content"]
+    print_rows(rows, as_json=as_json, columns=columns, empty="Nothing was sent yet.")
+
+
+@deliveries.command()
+@click.argument("delivery_id", metavar="ID")
+@with_app
+def retry(app: App, delivery_id: str) -> None:
+    """Send a failed or uncertain delivery again, with the rest of its turn."""
+    from shoptalk.db.deliveries import get_delivery
+    from shoptalk.db.deliveries import retry as retry_delivery
+
+    workspace_id = app.workspace_id()
+    with app.database.transaction() as session:
+        delivery = get_delivery(session, workspace_id, delivery_id)
+        if delivery.status not in {"failed", "uncertain"}:
+            raise UsageError(
+                f"Delivery {delivery.id} is {delivery.status}: only failed and uncertain ones "
+                "can be tried again."
+            )
+        retry_delivery(session, delivery, now=app.clock())
+    click.echo(f"Delivery {delivery.id} goes out with the next responder pass.")

@@ -1,0 +1,91 @@
+"""`shoptalk doctor`: what is configured, reachable, missing."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+
+import click
+
+from shoptalk.app import App
+from shoptalk.commands.common import json_option, visible, with_app
+from shoptalk.errors import ChannelStopped, PlatformError, ShoptalkError
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    what: str
+    ok: bool
+    says: str
+
+
+@click.command()
+@json_option
+@with_app
+def doctor(app: App, as_json: bool) -> None:
+    """Check settings, database, model and every connected channel.
+
+    Exit status: 0 all is well, 1 something needs attention.
+    """
+    findings = list(_examine(app))
+    if as_json:
+        click.echo(json.dumps([asdict(finding) for finding in findings]))
+    else:
+        for finding in findings:
+            click.echo(f"{'ok ' if finding.ok else 'BAD'}  {finding.what}: {visible(finding.says)}")
+    if not all(finding.ok for finding in findings):
+        raise click.exceptions.Exit(1)
+
+
+def _examine(app: App) -> Iterator[Finding]:
+    settings = app.settings
+    where = "embedded" if settings.database_url is None else "DATABASE_URL"
+    try:
+        workspace_id = app.workspace_id()
+    except ShoptalkError as exc:
+        yield Finding("database", False, f"{where}: {exc}")
+        return
+    yield Finding("database", True, f"{where}, schema up to date")
+    yield _key(app)
+    yield _model(app)
+    yield from _channels(app, workspace_id)
+
+
+def _key(app: App) -> Finding:
+    if app.settings.shoptalk_secret_key is not None:
+        return Finding("secret key", True, "from SHOPTALK_SECRET_KEY")
+    return Finding("secret key", True, f"in {app.settings.shoptalk_home}")
+
+
+def _model(app: App) -> Finding:
+    from shoptalk.responder.model.openai_client import check_model
+
+    settings = app.settings
+    if settings.openai_api_key is None:
+        return Finding("model", False, "OPENAI_API_KEY is not set; nothing can be answered")
+    try:
+        says = check_model(settings, settings.openai_api_key.get_secret_value())
+    except ShoptalkError as exc:
+        return Finding("model", False, str(exc))
+    return Finding("model", True, says)
+
+
+def _channels(app: App, workspace_id: int) -> Iterator[Finding]:
+    from shoptalk.db.channels import list_channels
+
+    with app.database.transaction() as session:
+        channels = list_channels(session, workspace_id)
+    if not channels:
+        yield Finding("channels", False, "none is connected: `shoptalk channels connect`")
+    for channel in channels:
+        what = f"channel {channel.id} ({channel.channel} {channel.display_name})"
+        if not channel.is_connected:
+            yield Finding(what, True, "disconnected")
+            continue
+        try:
+            app.platform_of(channel).identify()
+        except ChannelStopped as exc:
+            yield Finding(what, False, f"{exc} {exc.remedy}")
+        except PlatformError as exc:
+            yield Finding(what, False, str(exc))
+        else:
+            yield Finding(what, True, "its credentials work")

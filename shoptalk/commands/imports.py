@@ -1,0 +1,166 @@
+"""`shoptalk import` and `shoptalk backfill`: how messages come in, by hand or from cron."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Literal
+
+import click
+
+from shoptalk.app import App
+from shoptalk.commands.common import Moment, json_option, print_rows, with_app
+from shoptalk.commands.progress import importing
+from shoptalk.db.models import ChannelIntegration
+from shoptalk.errors import UsageError
+from shoptalk.importer.report import RunReport
+
+
+@click.command("import")
+@click.option("--channel", "handle", metavar="ID", help="Only this one; default: all connected.")
+@click.option(
+    "--file",
+    "path",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Read messages from a file: JSON, JSONL or an exported WhatsApp chat.",
+)
+@click.option(
+    "--shop-name", "shop_names", multiple=True, help="File: what the chat calls the shop."
+)
+@click.option("--customer-phone", help="File: the customer's number, as +4915112345678.")
+@click.option("--timezone", default="UTC", show_default=True, help="File: the phone's time zone.")
+@click.option(
+    "--date-order", type=click.Choice(["DMY", "MDY", "YMD"]), help="File: day or month first."
+)
+@json_option
+@with_app
+def import_(
+    app: App,
+    handle: str | None,
+    path: Path | None,
+    shop_names: tuple[str, ...],
+    customer_phone: str | None,
+    timezone: str,
+    date_order: Literal["DMY", "MDY", "YMD"] | None,
+    as_json: bool,
+) -> None:
+    """Import once, then exit. Safe in cron and beside a running `shoptalk run`.
+
+    Exit status: 0 all well, 1 a channel failed, 2 wrong usage or settings, or a platform
+    refuses a channel until its owner acts.
+    """
+    if path is not None:
+        if handle is None:
+            raise UsageError("--file needs --channel: say which channel its messages belong to.")
+        from shoptalk.importer.files import FileOptions
+        from shoptalk.importer.from_file import import_file
+
+        channel = _channel(app, handle)
+        options = FileOptions(
+            platform=channel.channel,
+            shop_names=shop_names,
+            customer_phone=customer_phone,
+            timezone=timezone,
+            date_order=date_order,
+        )
+        _finish([import_file(app.database, channel, path, options, now=app.clock())], as_json)
+        return
+    found, stopped = _to_import(app, handle)
+    importer = app.importer()
+    with importing("Importing") as on_progress:
+        reports = importer.import_side_by_side(found, on_progress=on_progress)
+    _finish([*reports, *(_stopped_report(app, channel) for channel in stopped)], as_json)
+
+
+def _channel(app: App, handle: str) -> ChannelIntegration:
+    from shoptalk.db.channels import get_channel
+
+    with app.database.transaction() as session:
+        return get_channel(session, app.workspace_id(), handle)
+
+
+def _to_import(
+    app: App, handle: str | None
+) -> tuple[list[ChannelIntegration], list[ChannelIntegration]]:
+    """The channels to poll, and those that their platform refuses."""
+    from shoptalk.db.channels import list_channels
+    from shoptalk.platforms.registry import adapter
+
+    if handle is not None:
+        channel = _channel(app, handle)
+        if not channel.is_connected:
+            raise UsageError(f"Channel {channel.id} is disconnected: connect it again first.")
+        if not adapter(channel.channel).can.polled:
+            raise UsageError(
+                f"Channel {channel.id} is {channel.channel}, which cannot be polled: "
+                "its messages come in by `shoptalk import --file`."
+            )
+        wanted = [channel]
+    else:
+        with app.database.transaction() as session:
+            wanted = [
+                channel
+                for channel in list_channels(session, app.workspace_id())
+                if channel.is_connected and adapter(channel.channel).can.polled
+            ]
+        if not wanted:
+            click.echo("No channel to poll: `shoptalk channels connect` adds one.", err=True)
+    return (
+        [channel for channel in wanted if channel.stopped_at is None],
+        [channel for channel in wanted if channel.stopped_at is not None],
+    )
+
+
+def _stopped_report(app: App, channel: ChannelIntegration) -> RunReport:
+    report = RunReport.begin("poll", channel, now=app.clock())
+    report.error, report.remedy = channel.last_error or "stopped", channel.remedy
+    return report
+
+
+def _finish(reports: Sequence[RunReport], as_json: bool) -> None:
+    """Print what was done; exit by the worst that happened."""
+    columns = ["channel", "kind", "new", "duplicate", "unreadable", "calls", "error"]
+    print_rows(
+        [report.as_json() for report in reports],
+        as_json=as_json,
+        columns=columns,
+        empty="Nothing was imported.",
+    )
+    for report in reports:
+        if report.error is not None:
+            remedy = f" {report.remedy}" if report.remedy else ""
+            click.echo(f"Error: {report.channel_name}: {report.error}.{remedy}", err=True)
+    failed = [report for report in reports if report.error is not None]
+    if failed:
+        owner_must_act = all(report.remedy for report in failed)
+        raise click.exceptions.Exit(2 if owner_must_act else 1)
+
+
+@click.command()
+@click.option("--channel", "handle", metavar="ID", required=True, help="Which channel.")
+@click.option("--since", type=Moment(), help="Leave out what was written before.")
+@click.option("--until", type=Moment(), help="Leave out what was written after.")
+@json_option
+@with_app
+def backfill(
+    app: App, handle: str, since: datetime | None, until: datetime | None, as_json: bool
+) -> None:
+    """Import a channel's history again. Interrupted, it goes on where it stopped."""
+    from shoptalk.db.channels import begin_backfill
+
+    if since and until and since > until:
+        raise UsageError("--since is later than --until: nothing lies between them.")
+    channels, stopped = _to_import(app, handle)
+    if stopped:
+        raise UsageError(
+            f"Channel {stopped[0].id} is stopped: {stopped[0].last_error}. {stopped[0].remedy}"
+        )
+    channel = channels[0]
+    with app.database.transaction() as session:
+        if channel.history_state == "done":
+            begin_backfill(session, channel.id, since=since)
+    channel = _channel(app, str(channel.id))
+    with importing("Reading history") as on_progress:
+        report = app.importer().read_history(
+            channel, kind="backfill", until=until, on_progress=on_progress
+        )
+    _finish([report], as_json)

@@ -1,0 +1,57 @@
+"""`shoptalk products`: the catalog."""
+
+from dataclasses import asdict
+from pathlib import Path
+
+import click
+
+from shoptalk.app import App
+from shoptalk.commands.common import json_option, print_rows, with_app
+
+
+@click.group()
+def products() -> None:
+    """Import and list the catalog."""
+
+
+@products.command("import")
+@click.argument(
+    "path", metavar="FILE", type=click.Path(exists=True, dir_okay=False, path_type=Path)
+)
+@click.option("--currency", default="USD", show_default=True, help="Where the file names none.")
+@with_app
+def import_(app: App, path: Path, currency: str) -> None:
+    """Add or update products from CSV or JSON; all of the file or nothing of it."""
+    from shoptalk.db.catalog import put_products
+    from shoptalk.importer.catalog_file import read_catalog
+
+    rows = read_catalog(path, default_currency=currency)
+    workspace_id = app.workspace_id()
+    with app.database.transaction() as session:
+        count = put_products(session, workspace_id, [asdict(row) for row in rows])
+    click.echo(f"{count} products are in the catalog from {path.name}.")
+
+
+@products.command("list")
+@json_option
+@with_app
+def list_(app: App, as_json: bool) -> None:
+    """List the catalog."""
+    from shoptalk.db.catalog import list_products
+
+    workspace_id = app.workspace_id()
+    with app.database.transaction() as session:
+        rows = [
+            {
+                "product_id": product.product_id,
+                "name": product.name,
+                "description": product.description,
+                "price": str(product.price),
+                "currency": product.currency,
+                "stock": product.stock,
+                "active": product.active,
+            }
+            for product in list_products(session, workspace_id)
+        ]
+    columns = ["product_id", "name", "price", "currency", "stock", "active"]
+    print_rows(rows, as_json=as_json, columns=columns, empty="The catalog is empty.")

@@ -1,0 +1,25 @@
+"""`shoptalk reply`: one responder pass."""
+
+import json
+
+import click
+
+from shoptalk.app import App
+from shoptalk.commands.common import json_option, with_app
+
+
+@click.command()
+@json_option
+@with_app
+def reply(app: App, as_json: bool) -> None:
+    """One responder pass, then exit: answers every turn that is due. Safe in cron.
+
+    Exit status: 0 done (turns that must wait are tried later), 2 wrong usage or settings.
+    """
+    ended = app.responder().answer_all_due()
+    if as_json:
+        click.echo(json.dumps(dict(ended)))
+    elif not ended:
+        click.echo("No turn is due.")
+    else:
+        click.echo(", ".join(f"{count} {name}" for name, count in sorted(ended.items())))

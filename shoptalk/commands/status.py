@@ -1,0 +1,78 @@
+"""`shoptalk status`: how things stand."""
+
+import json
+from dataclasses import asdict
+from datetime import timedelta
+
+import click
+
+from shoptalk.app import App
+from shoptalk.commands.common import json_option, moment, with_app
+
+LATELY = timedelta(hours=24)
+
+
+@click.command()
+@json_option
+@with_app
+def status(app: App, as_json: bool) -> None:
+    """Show channels, queue, last runs and errors of the last 24 hours."""
+    from rich.console import Console
+
+    from shoptalk.commands.live import channel_table, state_of, totals_lines
+    from shoptalk.db.status import channel_statuses, runs_with_gaps, totals
+
+    workspace_id, now = app.workspace_id(), app.clock()
+    with app.database.transaction() as session:
+        channels = channel_statuses(session, workspace_id)
+        counts = totals(session, workspace_id, since=now - LATELY, now=now)
+        gaps = [
+            {"import_run": run.id, "at": moment(run.started_at), **gap}
+            for run in runs_with_gaps(session, workspace_id, limit=20)
+            for gap in run.gaps
+        ]
+    if as_json:
+        document = {
+            "channels": [
+                {
+                    "id": row.channel.id,
+                    "channel": row.channel.channel,
+                    "display_name": row.channel.display_name,
+                    "state": state_of(row),
+                    "conversations": row.conversations,
+                    "last_fetch_timestamp": moment(row.channel.last_fetch_timestamp),
+                    "last_run": None
+                    if row.last_run is None
+                    else {
+                        "kind": row.last_run.kind,
+                        "started_at": moment(row.last_run.started_at),
+                        "new": row.last_run.new,
+                        "calls": row.last_run.calls,
+                        "error": row.last_run.error,
+                    },
+                    "last_error": row.channel.last_error,
+                    "remedy": row.channel.remedy,
+                    "usage_percent": row.channel.usage_percent,
+                }
+                for row in channels
+            ],
+            "last_24_hours": asdict(counts) | {"oldest_due_at": moment(counts.oldest_due_at)},
+            "gaps": gaps,
+        }
+        click.echo(json.dumps(document, ensure_ascii=False))
+        return
+    console = Console(markup=False, highlight=False)
+    if not channels:
+        click.echo("No channel is connected yet: `shoptalk channels connect` adds one.")
+        return
+    console.print(channel_table(channels, now=now))
+    for row in channels:
+        if row.channel.remedy:
+            console.print(f"channel {row.channel.id}: {row.channel.remedy}")
+    for line in totals_lines(counts, now=now):
+        console.print(line)
+    for gap in gaps:
+        console.print(
+            f"gap in thread {gap['thread_id']}: {gap['reason']} "
+            f"(from {gap['from']} to {gap['to']}, at most {gap['at_most']})"
+        )

@@ -1,0 +1,31 @@
+"""`shoptalk why`: the reason, with every condition."""
+
+import json
+from dataclasses import asdict
+
+import click
+
+from shoptalk.app import App
+from shoptalk.commands.common import json_option, visible, with_app
+
+
+@click.command()
+@click.argument("message_id", metavar="MESSAGE_ID")
+@json_option
+@with_app
+def why(app: App, message_id: str, as_json: bool) -> None:
+    """Tell why a message was answered, or why not: every condition and its value."""
+    from shoptalk.db.conversations import get_message
+    from shoptalk.responder.why import explain
+
+    workspace_id = app.workspace_id()
+    with app.database.transaction() as session:
+        message, conversation = get_message(session, workspace_id, message_id)
+        explanation = explain(session, message, conversation, now=app.clock())
+    if as_json:
+        click.echo(json.dumps(asdict(explanation)))
+        return
+    click.echo(visible(explanation.sentence))
+    for condition in explanation.conditions:
+        mark = "yes" if condition.holds else "NO "
+        click.echo(f"  {mark}  {condition.name}: {visible(condition.value)}")

@@ -1,0 +1,64 @@
+"""Connecting an account: the platform is asked first, and only what it confirms is stored."""
+
+from collections.abc import Mapping
+
+from shoptalk.app import App
+from shoptalk.db import channels as rows
+from shoptalk.db.models import ChannelIntegration
+from shoptalk.errors import UsageError
+from shoptalk.types import Account
+
+
+def connect_channel(
+    app: App,
+    platform: str,
+    account_id: str,
+    config: Mapping[str, str],
+    *,
+    name: str | None,
+    ai_default: bool,
+) -> ChannelIntegration:
+    """Connect an account, or give a connected one new credentials.
+
+    The cut-over is the platform's time where it tells it, whole seconds. An account that only
+    gets a new token keeps its own: what came in while the old one was dead is still new.
+
+    Raises:
+        UsageError: unknown platform, or the account belongs to another workspace.
+        ChannelStopped: the platform refuses the credentials. Nothing is stored.
+    """
+    database = app.database
+    workspace_id = app.workspace_id()
+    adapter = app.platform(platform, Account(external_id=account_id, config=config))
+    identity = adapter.identify()
+    sealed = app.vault.seal({**config, **identity.config})
+    cut_over = (identity.platform_time or app.clock()).replace(microsecond=0)
+    with database.transaction() as session:
+        before = rows.find_account(session, platform, identity.external_id)
+        if before is not None and before.workspace_id != workspace_id:
+            raise UsageError(
+                f"Account {identity.external_id} is connected in another workspace: "
+                "its customers would be answered twice."
+            )
+        agent = rows.get_default_agent(session, workspace_id)
+        channel = before or ChannelIntegration(
+            workspace_id=workspace_id,
+            channel=platform,
+            external_id=identity.external_id,
+            agent_id=agent.id,
+            connected_at=cut_over,
+        )
+        if before is not None and not before.is_connected:
+            channel.connected_at = cut_over
+        channel.display_name = name or identity.display_name
+        channel.config = sealed
+        channel.ai_default = ai_default
+        channel.is_connected = True
+        channel.stopped_at = channel.last_error = channel.remedy = channel.next_poll_at = None
+        channel.failures = 0
+        session.add(channel)
+        session.flush()
+        if not adapter.can.history:
+            channel.history_state = "done"
+        session.refresh(channel)
+    return channel

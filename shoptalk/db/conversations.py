@@ -1,0 +1,144 @@
+"""Queries on conversations and messages for reading. Callers own the transaction."""
+
+from collections.abc import Sequence
+
+from sqlalchemy import or_, select, update
+from sqlalchemy.orm import Session
+
+from shoptalk.db.models import Conversation, Message
+from shoptalk.errors import UsageError
+from shoptalk.types import ConversationStatus, Outcome, SenderType
+
+
+def _is_row_id(handle: str) -> bool:
+    return handle.isascii() and handle.isdigit() and len(handle) <= 18
+
+
+def get_conversation(session: Session, workspace_id: int, handle: str) -> Conversation:
+    """A conversation by row id or by the platform's thread id.
+
+    Raises:
+        UsageError: there is none, or two channels have such a thread.
+    """
+    same = Conversation.thread_id == handle
+    if _is_row_id(handle):
+        same = or_(same, Conversation.id == int(handle))
+    found = session.scalars(
+        select(Conversation).where(Conversation.workspace_id == workspace_id, same)
+    ).all()
+    exact = [row for row in found if str(row.id) == handle] or list(found)
+    if not exact:
+        raise UsageError(
+            f"There is no conversation {handle!r}: `shoptalk conversations list` shows them."
+        )
+    if len(exact) > 1:
+        ids = ", ".join(str(row.id) for row in exact)
+        raise UsageError(f"More than one channel has a thread {handle!r}: name one of {ids}.")
+    return exact[0]
+
+
+def get_message(session: Session, workspace_id: int, handle: str) -> tuple[Message, Conversation]:
+    """A message by the platform's message_id or by row id, with its conversation.
+
+    Raises:
+        UsageError: there is none.
+    """
+    same = Message.message_id == handle
+    statement = (
+        select(Message, Conversation)
+        .join(Conversation, Conversation.id == Message.conversation_id)
+        .where(Conversation.workspace_id == workspace_id)
+    )
+    row = session.execute(statement.where(same)).one_or_none()
+    if row is None and _is_row_id(handle):
+        row = session.execute(statement.where(Message.id == int(handle))).one_or_none()
+    if row is None:
+        raise UsageError(f"There is no message {handle!r}: `shoptalk messages list` shows them.")
+    return row.Message, row.Conversation
+
+
+def list_conversations(
+    session: Session, workspace_id: int, *, status: ConversationStatus | None, limit: int
+) -> Sequence[Conversation]:
+    statement = select(Conversation).where(Conversation.workspace_id == workspace_id)
+    if status is not None:
+        statement = statement.where(Conversation.status == status)
+    return session.scalars(
+        statement.order_by(Conversation.last_message_at.desc().nulls_last()).limit(limit)
+    ).all()
+
+
+def list_messages(
+    session: Session,
+    workspace_id: int,
+    *,
+    unreplied: bool,
+    outcome: Outcome | None,
+    limit: int,
+) -> Sequence[Message]:
+    """Newest first; with `unreplied`, customers' new messages that no reply was sent to."""
+    statement = (
+        select(Message)
+        .join(Conversation, Conversation.id == Message.conversation_id)
+        .where(Conversation.workspace_id == workspace_id)
+    )
+    if unreplied:
+        statement = statement.where(
+            Message.sender_type == SenderType.CUSTOMER, ~Message.is_old, ~Message.reply_sent
+        )
+    if outcome is not None:
+        statement = statement.where(Message.outcome == outcome)
+    return session.scalars(statement.order_by(Message.id.desc()).limit(limit)).all()
+
+
+def last_messages(session: Session, conversation_id: int, *, limit: int) -> list[Message]:
+    """The newest messages, oldest of them first."""
+    newest = session.scalars(
+        select(Message)
+        .where(Message.conversation_id == conversation_id)
+        .order_by(Message.created_at.desc(), Message.sequence_no.desc(), Message.id.desc())
+        .limit(limit)
+    ).all()
+    return list(reversed(newest))
+
+
+def messages_of_turn(session: Session, turn_id: int) -> Sequence[Message]:
+    return session.scalars(
+        select(Message)
+        .where(Message.turn_id == turn_id)
+        .order_by(Message.created_at, Message.sequence_no, Message.id)
+    ).all()
+
+
+def switch_ai(session: Session, conversation: Conversation, *, enabled: bool) -> int:
+    """Switch the AI on or off; return how many waiting messages that concerns.
+
+    Switching on gives the customer who is still waiting an answer: messages set aside because it
+    was off are taken up again, as long as nobody from the shop has written since.
+    """
+    session.execute(
+        update(Conversation).where(Conversation.id == conversation.id).values(ai_enabled=enabled)
+    )
+    if not enabled:
+        return 0
+    newest_of_ours = (
+        select(Message.created_at)
+        .where(
+            Message.conversation_id == conversation.id,
+            Message.sender_type != SenderType.CUSTOMER,
+        )
+        .order_by(Message.created_at.desc())
+        .limit(1)
+        .scalar_subquery()
+    )
+    taken_up = session.execute(
+        update(Message)
+        .where(
+            Message.conversation_id == conversation.id,
+            Message.outcome == Outcome.AI_OFF,
+            or_(newest_of_ours.is_(None), Message.created_at > newest_of_ours),
+        )
+        .values(outcome=None)
+        .returning(Message.id)
+    )
+    return len(taken_up.all())

@@ -1,0 +1,136 @@
+"""What `status` and the live view show, in a few short queries. Callers own the transaction."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from shoptalk.db.models import (
+    ChannelIntegration,
+    Conversation,
+    Delivery,
+    ImportRun,
+    Order,
+    Turn,
+    TurnStatus,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChannelStatus:
+    channel: ChannelIntegration
+    last_run: ImportRun | None
+    conversations: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Totals:
+    """Counts since a moment, and what is open now."""
+
+    waiting_turns: int
+    answering_turns: int
+    oldest_due_at: datetime | None
+    turns_by_outcome: dict[str, int]
+    uncertain_deliveries: int
+    failed_deliveries: int
+    orders: int
+    messages_imported: int
+
+
+def channel_statuses(session: Session, workspace_id: int) -> list[ChannelStatus]:
+    channels = session.scalars(
+        select(ChannelIntegration)
+        .where(ChannelIntegration.workspace_id == workspace_id)
+        .order_by(ChannelIntegration.id)
+    ).all()
+    counts = dict(
+        session.execute(
+            select(Conversation.channel_integration_id, func.count())
+            .where(Conversation.workspace_id == workspace_id)
+            .group_by(Conversation.channel_integration_id)
+        )
+        .tuples()
+        .all()
+    )
+    return [
+        ChannelStatus(
+            channel=channel,
+            last_run=_last_run(session, channel.id),
+            conversations=counts.get(channel.id, 0),
+        )
+        for channel in channels
+    ]
+
+
+def _last_run(session: Session, channel_id: int) -> ImportRun | None:
+    return session.scalars(
+        select(ImportRun)
+        .where(ImportRun.channel_integration_id == channel_id)
+        .order_by(ImportRun.id.desc())
+        .limit(1)
+    ).first()
+
+
+def totals(session: Session, workspace_id: int, *, since: datetime, now: datetime) -> Totals:
+    open_turns = session.execute(
+        select(
+            func.count(),
+            func.count().filter(Turn.claimed_until > now),
+            func.min(Turn.due_at),
+        ).where(
+            Turn.workspace_id == workspace_id,
+            Turn.status.in_([TurnStatus.BUFFERING, TurnStatus.SENDING]),
+        )
+    ).one()
+    by_outcome = session.execute(
+        select(Turn.outcome, func.count())
+        .where(Turn.workspace_id == workspace_id, Turn.closed_at >= since)
+        .group_by(Turn.outcome)
+    ).tuples()
+    return Totals(
+        waiting_turns=open_turns[0] - open_turns[1],
+        answering_turns=open_turns[1],
+        oldest_due_at=open_turns[2],
+        turns_by_outcome={str(outcome): count for outcome, count in by_outcome},
+        uncertain_deliveries=_deliveries(session, workspace_id, "uncertain"),
+        failed_deliveries=_deliveries(session, workspace_id, "failed"),
+        orders=_count(
+            session.scalar(
+                select(func.count()).where(
+                    Order.workspace_id == workspace_id, Order.created_at >= since
+                )
+            )
+        ),
+        messages_imported=_count(
+            session.scalar(
+                select(func.sum(ImportRun.new)).where(
+                    ImportRun.workspace_id == workspace_id, ImportRun.started_at >= since
+                )
+            )
+        ),
+    )
+
+
+def _deliveries(session: Session, workspace_id: int, status: str) -> int:
+    return _count(
+        session.scalar(
+            select(func.count()).where(
+                Delivery.workspace_id == workspace_id, Delivery.status == status
+            )
+        )
+    )
+
+
+def _count(value: int | None) -> int:
+    return int(value or 0)
+
+
+def runs_with_gaps(session: Session, workspace_id: int, *, limit: int) -> Sequence[ImportRun]:
+    return session.scalars(
+        select(ImportRun)
+        .where(ImportRun.workspace_id == workspace_id, func.jsonb_array_length(ImportRun.gaps) > 0)
+        .order_by(ImportRun.id.desc())
+        .limit(limit)
+    ).all()

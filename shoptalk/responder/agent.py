@@ -1,0 +1,53 @@
+"""The agent: asks the model, runs the tools it calls, and ends with a text."""
+
+from collections.abc import Callable
+from datetime import timedelta
+from time import monotonic
+
+from shoptalk.errors import ModelRefused, ModelUnavailable
+from shoptalk.responder.model.base import Model, Prompt, ToolCall
+from shoptalk.responder.tools import CREATE_ORDER
+
+MOST_ROUNDS = 6  #: a model that still calls tools after that many answers is going in circles
+
+RunTool = Callable[[str], str]  #: from the arguments' JSON text to the result's
+
+
+def compose_reply(
+    model: Model,
+    prompt: Prompt,
+    *,
+    create_order: RunTool,
+    longest: timedelta,
+    elapsed: Callable[[], float] = monotonic,
+) -> str:
+    """The text to send. Tools run on the way, with their effects.
+
+    Args:
+        longest: what all rounds together may take.
+        elapsed: a clock that only goes forward, in seconds.
+
+    Raises:
+        ModelUnavailable: no answer in time, or none at all.
+        ModelRefused: no usable answer.
+    """
+    deadline = elapsed() + longest.total_seconds()
+    talk = model.begin(prompt)
+    for _ in range(MOST_ROUNDS):
+        left = deadline - elapsed()
+        if left <= 0:
+            raise ModelUnavailable("the model did not finish in time")
+        said = talk.ask(timeout_seconds=left)
+        if not said.tool_calls:
+            if not said.text.strip():
+                raise ModelRefused("the model's answer is empty")
+            return said.text.strip()
+        for call in said.tool_calls:
+            talk.tell(call, _run(call, create_order))
+    raise ModelRefused("the model kept calling tools and gave no answer")
+
+
+def _run(call: ToolCall, create_order: RunTool) -> str:
+    if call.name != CREATE_ORDER.name:
+        return f'{{"ok": false, "error": "There is only one tool: {CREATE_ORDER.name}."}}'
+    return create_order(call.arguments)

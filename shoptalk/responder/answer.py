@@ -1,0 +1,242 @@
+"""One claimed turn, from the question whether to answer it to the reply that is sent.
+
+    claimed -> context read -> model asked, tools run -> answer written down -> sent -> recorded
+
+Each arrow is a commit, and no transaction is open on either side of a call to the model or the
+platform. A process that dies leaves a claim that lapses and rows that say how far it came.
+"""
+
+import logging
+import random
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+
+from shoptalk.db import turns
+from shoptalk.db.channels import stop_channel
+from shoptalk.db.conversations import messages_of_turn
+from shoptalk.db.deliveries import deliveries_of, settle_unsent
+from shoptalk.db.engine import Database
+from shoptalk.db.models import ChannelIntegration, Conversation, Turn, TurnStatus
+from shoptalk.errors import (
+    ChannelStopped,
+    DeliveryUncertain,
+    GiveUp,
+    ModelRefused,
+    ModelUnavailable,
+    PlatformError,
+    RetryLater,
+    ShoptalkError,
+    ThreadTaken,
+    Throttled,
+    WindowClosed,
+)
+from shoptalk.platforms.base import Platform, Recipient
+from shoptalk.responder import tools
+from shoptalk.responder.agent import compose_reply
+from shoptalk.responder.context import Context, read_context
+from shoptalk.responder.deliver import ClaimLost, Courier
+from shoptalk.responder.model.base import Model
+from shoptalk.responder.split import split
+from shoptalk.types import Clock, Outcome
+
+log = logging.getLogger(__name__)
+
+WINDOW_MARGIN = timedelta(minutes=5)  #: the platform's clock decides, not ours
+FIRST_WAIT = timedelta(seconds=10)
+LONGEST_WAIT = timedelta(minutes=10)
+MOST_REFUSALS = 3  #: answers of the model that were of no use, before a person must look
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AnswerPolicy:
+    """What of the settings concerns answering."""
+
+    buffer: turns.BufferPolicy
+    default_model: str
+    longest_thinking: timedelta
+
+    @property
+    def claim_lasts(self) -> timedelta:
+        """Longer than thinking and one request to a platform take: no claim lapses early."""
+        return self.longest_thinking + timedelta(minutes=2)
+
+
+class _Superseded(Exception):
+    """The customer wrote more while the model was thinking."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answerer:
+    """Answers turns that this process has claimed."""
+
+    database: Database
+    model: Model
+    platform_of: Callable[[ChannelIntegration], Platform]
+    policy: AnswerPolicy
+    clock: Clock
+
+    def answer(self, turn: Turn) -> Outcome | None:
+        """Bring the turn as far as it goes now; return its outcome once it has one."""
+        with self.database.transaction() as session:
+            conversation = session.get_one(Conversation, turn.conversation_id)
+            channel = session.get_one(ChannelIntegration, conversation.channel_integration_id)
+        try:
+            return self._answer(turn, conversation, self.platform_of(channel))
+        except ClaimLost:
+            log.info("another process has taken the turn over", extra=_about(turn))
+        except _Superseded:
+            log.info("the customer wrote more; the burst is answered whole", extra=_about(turn))
+        except ModelUnavailable as exc:
+            self._put_back(turn, exc, wait=exc.retry_after or FIRST_WAIT, failed=False)
+        except ModelRefused as exc:
+            if turn.attempts + 1 >= MOST_REFUSALS:
+                return self._close(turn, Outcome.MODEL_FAILED, str(exc))
+            self._put_back(turn, exc, wait=_backoff(turn), failed=True)
+        except ChannelStopped as exc:
+            with self.database.transaction() as session:
+                stop_channel(session, channel.id, str(exc), exc.remedy, now=self.clock())
+            self._put_back(turn, exc, wait=FIRST_WAIT, failed=False)
+        except Throttled as exc:
+            self._put_back(turn, exc, wait=exc.retry_after or LONGEST_WAIT, failed=False)
+        except RetryLater as exc:
+            self._put_back(turn, exc, wait=exc.retry_after or _backoff(turn), failed=True)
+        except PlatformError as exc:
+            return self._close(turn, _outcome_of(exc), str(exc))
+        return None
+
+    def _answer(self, turn: Turn, conversation: Conversation, platform: Platform) -> Outcome | None:
+        if turn.status == TurnStatus.BUFFERING:
+            outcome = self._why_not(turn, platform)
+            if outcome is not None:
+                return self._close(turn, outcome, None)
+            self._show_typing(conversation, platform)
+            self._write_answer(turn, platform)
+        if not self._has_begun_to_send(turn):
+            outcome = self._why_not(turn, platform)
+            if outcome is not None:
+                return self._close(turn, outcome, None)
+        Courier(
+            database=self.database,
+            platform=platform,
+            conversation=conversation,
+            claim_lasts=self.policy.claim_lasts,
+            clock=self.clock,
+        ).deliver(turn)
+        return self._close(turn, Outcome.ANSWERED, None)
+
+    def _has_begun_to_send(self, turn: Turn) -> bool:
+        with self.database.transaction() as session:
+            return any(delivery.attempts for delivery in deliveries_of(session, turn))
+
+    def _why_not(self, turn: Turn, platform: Platform) -> Outcome | None:
+        """The reason not to answer this turn now, if there is one."""
+        with self.database.transaction() as session:
+            if not session.get_one(Conversation, turn.conversation_id).ai_enabled:
+                return Outcome.AI_OFF
+            if turns.find_newest_from_us(session, turn) is not None:
+                return Outcome.ANSWERED_BY_PERSON
+        return self._window_outcome(turn, platform)
+
+    def _window_outcome(self, turn: Turn, platform: Platform) -> Outcome | None:
+        window = platform.can.reply_window
+        if window is None or self.clock() < turn.last_message_at + window - WINDOW_MARGIN:
+            return None
+        return Outcome.WINDOW_CLOSED
+
+    def _show_typing(self, conversation: Conversation, platform: Platform) -> None:
+        if not platform.can.typing:
+            return
+        try:
+            platform.show_typing(
+                Recipient(thread_id=conversation.thread_id, customer_id=conversation.customer_id)
+            )
+        except PlatformError as exc:
+            log.debug("typing was not shown", extra={"error": str(exc)})
+
+    def _write_answer(self, turn: Turn, platform: Platform) -> None:
+        """Have the model answer and write its words down as deliveries.
+
+        Raises:
+            ModelError: no answer.
+            ClaimLost, _Superseded: the answer is thrown away.
+        """
+        with self.database.transaction() as session:
+            context = read_context(
+                session, turn, default_model=self.policy.default_model, now=self.clock()
+            )
+        reply = compose_reply(
+            self.model,
+            context.prompt,
+            create_order=lambda arguments: self._create_order(turn, arguments),
+            longest=self.policy.longest_thinking,
+        )
+        parts = split(reply, limit=platform.can.max_text, unit=platform.can.text_unit)
+        self._commit_answer(turn, context, parts)
+
+    def _create_order(self, turn: Turn, arguments: str) -> str:
+        with self.database.transaction() as session:
+            result = tools.create_order(session, turn, arguments, now=self.clock())
+        log.info("create_order", extra={"turn_id": turn.id, "ok": result["ok"]})
+        return tools.as_json(result)
+
+    def _commit_answer(self, turn: Turn, context: Context, parts: list[str]) -> None:
+        """Look once more at what happened meanwhile, and write the answer down if it still fits."""
+        now = self.clock()
+        with self.database.transaction() as session:
+            current = turns.lock(session, turn)
+            if current is None:
+                raise ClaimLost
+            written_since = len(messages_of_turn(session, turn.id)) > len(context.messages)
+            superseded = written_since and now < current.created_at + self.policy.buffer.longest
+            if superseded:
+                turns.put_back(session, turn, due_at=current.due_at, error=None, failed=False)
+            else:
+                turns.leave_for_next_turn(session, turn, seen=context.message_ids)
+                turns.write_down(session, turn, parts, now=now)
+        if superseded:
+            raise _Superseded
+
+    def _put_back(self, turn: Turn, error: ShoptalkError, *, wait: timedelta, failed: bool) -> None:
+        due_at = self.clock() + wait * random.uniform(1, 1.2)  # noqa: S311  # spreads a crowd out
+        with self.database.transaction() as session:
+            turns.put_back(session, turn, due_at=due_at, error=str(error), failed=failed)
+        log.warning("a turn waits", extra=_about(turn) | {"error": str(error)})
+
+    def _close(self, turn: Turn, outcome: Outcome, error: str | None) -> Outcome | None:
+        """End the turn; what was written down and not sent ends with it."""
+        with self.database.transaction() as session:
+            ours = turns.close(session, turn, outcome, now=self.clock(), error=error)
+            if ours and outcome != Outcome.ANSWERED:
+                uncertain = outcome == Outcome.DELIVERY_UNCERTAIN
+                settle_unsent(
+                    session, turn, "uncertain" if uncertain else "failed", error or outcome.sentence
+                )
+        if not ours:
+            return None
+        log.info("a turn ended", extra=_about(turn) | {"outcome": outcome, "error": error})
+        return outcome
+
+
+def _outcome_of(error: PlatformError) -> Outcome:
+    """What it means for the turn that the platform would not take the reply."""
+    match error:
+        case DeliveryUncertain():
+            return Outcome.DELIVERY_UNCERTAIN
+        case WindowClosed():
+            return Outcome.WINDOW_CLOSED
+        case ThreadTaken():
+            return Outcome.THREAD_TAKEN
+        case GiveUp():
+            return Outcome.UNREACHABLE
+        case _:
+            return Outcome.DELIVERY_FAILED
+
+
+def _backoff(turn: Turn) -> timedelta:
+    wait: timedelta = min(FIRST_WAIT * 2 ** min(turn.attempts, 16), LONGEST_WAIT)
+    return wait
+
+
+def _about(turn: Turn) -> dict[str, object]:
+    return {"turn_id": turn.id, "conversation_id": turn.conversation_id}

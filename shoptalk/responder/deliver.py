@@ -1,0 +1,152 @@
+"""Sending what is written down, each part once, whatever happens in between.
+
+A part is marked `sending` before it leaves. Whoever finds one so marked does not know whether it
+arrived: it reads the thread back first, and sends again only what the platform does not have.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from shoptalk.db.deliveries import (
+    begin_sending,
+    deliveries_of,
+    ids_of_sent,
+    record_sent,
+    wait_again,
+)
+from shoptalk.db.engine import Database
+from shoptalk.db.models import Conversation, Delivery, Turn
+from shoptalk.db.turns import hold
+from shoptalk.errors import DeliveryUncertain, PlatformError, RetryLater
+from shoptalk.platforms.base import Platform, Recipient
+from shoptalk.types import Clock, InboundMessage, SenderType
+
+READ_BACK_AFTER = timedelta(seconds=60)
+#: longer than any request of ours may still be under way, and than a platform's lists lag behind
+CLOCKS_DIFFER_BY = timedelta(minutes=2)
+MOST_PAGES_BACK = 5
+
+
+class ClaimLost(Exception):
+    """Another process has taken the turn over; nothing more may be done for it here."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Courier:
+    """What sending takes, beside the turn itself."""
+
+    database: Database
+    platform: Platform
+    conversation: Conversation
+    claim_lasts: timedelta
+    clock: Clock
+
+    def deliver(self, turn: Turn) -> None:
+        """Send all that is left of the turn's deliveries, in order.
+
+        Raises:
+            RetryLater: not now; what is left waits.
+            DeliveryUncertain: a part may or may not have arrived, and there is no way to tell.
+            GiveUp, ChannelStopped: as the platform says; what is left was not sent.
+            ClaimLost: somebody else is at it.
+        """
+        with self.database.transaction() as session:
+            deliveries = deliveries_of(session, turn)
+        for delivery in deliveries:
+            if delivery.status == "sending" and not self._has_arrived(delivery):
+                self._note_not_arrived(delivery)
+                self._send(turn, delivery)
+            elif delivery.status == "waiting":
+                self._send(turn, delivery)
+
+    @property
+    def _recipient(self) -> Recipient:
+        return Recipient(
+            thread_id=self.conversation.thread_id, customer_id=self.conversation.customer_id
+        )
+
+    def _send(self, turn: Turn, delivery: Delivery) -> None:
+        now = self.clock()
+        with self.database.transaction() as session:
+            if not hold(session, turn, until=now + self.claim_lasts):
+                raise ClaimLost
+            if not begin_sending(session, turn, delivery, now=now):
+                raise ClaimLost
+        try:
+            message_id = self.platform.send(self._recipient, delivery.content)
+        except DeliveryUncertain as exc:
+            # It stays `sending`, as it does when anything unforeseen happens.
+            if not self.platform.can.history:
+                raise
+            raise RetryLater(
+                str(exc), platform=self.platform.name, retry_after=READ_BACK_AFTER
+            ) from exc
+        except PlatformError as exc:
+            with self.database.transaction() as session:
+                wait_again(session, delivery, str(exc))
+            raise
+        with self.database.transaction() as session:
+            record_sent(session, delivery, message_id, now=self.clock())
+
+    def _has_arrived(self, delivery: Delivery) -> bool:
+        """Whether the platform has a part that somebody began to send.
+
+        Raises:
+            RetryLater: too early to tell.
+            DeliveryUncertain: the platform cannot tell.
+        """
+        assert delivery.sending_at is not None
+        if delivery.message_id is not None:  # polling has met it
+            found = delivery.message_id
+        else:
+            ready_at = delivery.sending_at + READ_BACK_AFTER
+            if self.clock() < ready_at:
+                raise RetryLater(
+                    "it may have been sent; the thread is read back first",
+                    platform=self.platform.name,
+                    retry_after=ready_at - self.clock(),
+                )
+            message = self._find_in_thread(delivery.content, since=delivery.sending_at)
+            if message is None:
+                return False
+            found = message.message_id
+        with self.database.transaction() as session:
+            record_sent(session, delivery, found, now=self.clock())
+        return True
+
+    def _find_in_thread(self, content: str, *, since: datetime) -> InboundMessage | None:
+        """Our text in the thread, written since we began to send it."""
+        if not self.platform.can.history:
+            raise DeliveryUncertain(
+                "the platform cannot be asked whether it arrived", platform=self.platform.name
+            )
+        earliest = since - CLOCKS_DIFFER_BY
+        with self.database.transaction() as session:
+            known = ids_of_sent(session, self.conversation.id, since=earliest)
+        cursor: str | None = ""
+        for _ in range(MOST_PAGES_BACK):
+            page = self.platform.fetch_thread(
+                self.conversation.thread_id, cursor=cursor or "", limit=20
+            )
+            for message in page.messages:
+                if (
+                    message.sender_type != SenderType.CUSTOMER
+                    and message.created_at >= earliest
+                    and message.message_id not in known
+                    and message.text.strip() == content.strip()
+                ):
+                    return message
+            if page.messages and page.messages[-1].created_at < earliest:
+                return None
+            cursor = page.older
+            if cursor is None:
+                if page.hidden:
+                    break
+                return None
+        raise DeliveryUncertain(
+            "the thread has moved on too far to tell", platform=self.platform.name
+        )
+
+    def _note_not_arrived(self, delivery: Delivery) -> None:
+        with self.database.transaction() as session:
+            wait_again(session, delivery, "the platform did not have it; sent again")

@@ -1,0 +1,1 @@
+"""The model behind one small interface (`base`), with two ways in."""

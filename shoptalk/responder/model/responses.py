@@ -1,0 +1,119 @@
+"""The Responses API: OpenAI's own, whose current models take tools nowhere else.
+
+Nothing is kept at OpenAI (`store: false`): the whole context goes with each request, and a
+turn that is run again begins from our own tables.
+"""
+
+import logging
+from typing import Any
+
+import openai
+
+from shoptalk.errors import ModelRefused, ModelUnavailable
+from shoptalk.responder.model.base import Line, Prompt, Role, Said, Tool, ToolCall
+from shoptalk.responder.model.openai_errors import understood
+
+log = logging.getLogger(__name__)
+
+
+class ResponsesModel:
+    def __init__(self, client: openai.OpenAI) -> None:
+        self._client = client
+
+    def begin(self, prompt: Prompt) -> "ResponsesTalk":
+        return ResponsesTalk(self._client, prompt)
+
+
+class ResponsesTalk:
+    def __init__(self, client: openai.OpenAI, prompt: Prompt) -> None:
+        self._client = client
+        self._prompt = prompt
+        self._prompt_id = prompt.prompt_id
+        self._talk: list[Any] = [_item(line) for line in prompt.lines]
+
+    def ask(self, *, timeout_seconds: float) -> Said:
+        with understood():
+            response = self._create(timeout_seconds)
+        if not isinstance(response, openai.types.responses.Response) or response.output is None:
+            raise ModelUnavailable("the model's answer cannot be read")
+        if response.status not in {"completed", None}:
+            raise ModelUnavailable(f"the model's answer ended as {response.status}")
+        self._talk += [item.model_dump(exclude_none=True) for item in response.output]
+        return _said(response)
+
+    def tell(self, call: ToolCall, result: str) -> None:
+        self._talk.append(
+            {"type": "function_call_output", "call_id": call.call_id, "output": result}
+        )
+
+    def _create(self, timeout_seconds: float) -> Any:
+        """One request; a dashboard prompt that is gone is replaced by our own instructions."""
+        try:
+            return self._post(timeout_seconds)
+        except (openai.BadRequestError, openai.NotFoundError) as exc:
+            if self._prompt_id is None or not _is_about_prompt(exc):
+                raise
+            log.warning(
+                "the dashboard prompt is refused; the agent's own instructions are used",
+                extra={"prompt_id": self._prompt_id},
+            )
+            self._prompt_id = None
+            return self._post(timeout_seconds)
+
+    def _post(self, timeout_seconds: float) -> Any:
+        told: dict[str, Any] = (
+            {"prompt": {"id": self._prompt_id}}
+            if self._prompt_id is not None
+            else {"model": self._prompt.model}
+        )
+        client: Any = self._client.with_options(timeout=timeout_seconds)
+        return client.responses.create(
+            **told,
+            input=[
+                {"role": "developer", "content": self._prompt.instructions},
+                {"role": "developer", "content": self._prompt.situation},
+                *self._talk,
+            ],
+            tools=[_tool(tool) for tool in self._prompt.tools],
+            store=False,
+            include=["reasoning.encrypted_content"] if self._reasons() else openai.omit,
+        )
+
+    def _reasons(self) -> bool:
+        """Reasoning must be handed back between two requests; unkept, it travels encrypted."""
+        return self._prompt.model.startswith(("gpt-5", "gpt-6", "o3", "o4"))
+
+
+def _is_about_prompt(error: openai.APIStatusError) -> bool:
+    return (error.param or "").startswith("prompt") or "prompt" in str(error.code or "")
+
+
+def _item(line: Line) -> dict[str, Any]:
+    role = "user" if line.role == Role.CUSTOMER else "assistant"
+    return {"role": role, "content": line.text}
+
+
+def _tool(tool: Tool) -> dict[str, Any]:
+    return {
+        "type": "function",
+        "name": tool.name,
+        "description": tool.description,
+        "parameters": dict(tool.parameters),
+        "strict": True,
+    }
+
+
+def _said(response: openai.types.responses.Response) -> Said:
+    text: list[str] = []
+    calls: list[ToolCall] = []
+    for item in response.output:
+        if item.type == "function_call":
+            calls.append(
+                ToolCall(call_id=item.call_id or "", name=item.name, arguments=item.arguments)
+            )
+        elif item.type == "message" and getattr(item, "phase", None) != "commentary":
+            for part in item.content:
+                if part.type == "refusal":
+                    raise ModelRefused("the model declined to answer")
+                text.append(part.text)
+    return Said(text="".join(text), tool_calls=calls)

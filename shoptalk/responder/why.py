@@ -1,0 +1,132 @@
+"""Why a message was answered, or why not: each condition with its value, and one sentence."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy.orm import Session
+
+from shoptalk.db.models import ChannelIntegration, Conversation, Message, Turn, TurnStatus
+from shoptalk.types import Outcome, SenderType
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Condition:
+    """One of the things that must all hold for a message to be answered."""
+
+    name: str
+    value: str
+    holds: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Explanation:
+    message_id: str
+    outcome: str | None
+    sentence: str
+    conditions: Sequence[Condition]
+
+
+def explain(
+    session: Session, message: Message, conversation: Conversation, *, now: datetime
+) -> Explanation:
+    channel = session.get_one(ChannelIntegration, conversation.channel_integration_id)
+    turn = session.get(Turn, message.turn_id) if message.turn_id else None
+    return Explanation(
+        message_id=message.message_id,
+        outcome=message.outcome,
+        sentence=_sentence(message, conversation, channel, turn, now=now),
+        conditions=_conditions(message, conversation, channel, turn),
+    )
+
+
+def _conditions(
+    message: Message,
+    conversation: Conversation,
+    channel: ChannelIntegration,
+    turn: Turn | None,
+) -> list[Condition]:
+    stopped = channel.stopped_at is not None
+    return [
+        Condition(
+            name="sender_type is customer",
+            value=message.sender_type,
+            holds=message.sender_type == SenderType.CUSTOMER,
+        ),
+        Condition(
+            name="not is_old (written after the channel was connected)",
+            value=f"{_yes(message.is_old)}: written {message.created_at:%Y-%m-%d %H:%M:%S} UTC, "
+            f"connected {channel.connected_at:%Y-%m-%d %H:%M:%S} UTC",
+            holds=not message.is_old,
+        ),
+        Condition(
+            name="ai_enabled",
+            value=_yes(conversation.ai_enabled),
+            holds=conversation.ai_enabled,
+        ),
+        Condition(
+            name="not reply_sent", value=_yes(message.reply_sent), holds=not message.reply_sent
+        ),
+        Condition(
+            name="channel connected and not stopped",
+            value=f"stopped: {channel.last_error}" if stopped else _yes(channel.is_connected),
+            holds=channel.is_connected and not stopped,
+        ),
+        Condition(
+            name="turn",
+            value=f"{turn.id} {turn.status}" if turn else "none yet",
+            holds=turn is not None,
+        ),
+        Condition(
+            name="outcome",
+            value=message.outcome or "none yet",
+            holds=message.outcome == Outcome.ANSWERED,
+        ),
+    ]
+
+
+def _yes(value: bool) -> str:
+    return "yes" if value else "no"
+
+
+def _sentence(
+    message: Message,
+    conversation: Conversation,
+    channel: ChannelIntegration,
+    turn: Turn | None,
+    *,
+    now: datetime,
+) -> str:
+    if message.sender_type != SenderType.CUSTOMER:
+        who = "a person at the shop" if message.sender_type == SenderType.EMPLOYEE else "the AI"
+        return f"It was written by {who}: only customers are answered."
+    if message.outcome is not None:
+        reason = f" ({message.failure_reason})" if message.failure_reason else ""
+        return Outcome(message.outcome).sentence.removesuffix(".") + reason + "."
+    if message.is_old:
+        return Outcome.HISTORY.sentence
+    if message.reply_sent:
+        return "A reply was already sent to it."
+    if not conversation.ai_enabled:
+        return "The AI is switched off for this conversation."
+    if not channel.is_connected:
+        return "It waits: the channel is disconnected."
+    if channel.stopped_at is not None:
+        return (
+            f"It waits: the platform refuses the channel ({channel.last_error}). {channel.remedy}"
+        )
+    if turn is None:
+        return "It waits for the next responder pass."
+    return _open_turn_sentence(turn, now=now)
+
+
+def _open_turn_sentence(turn: Turn, *, now: datetime) -> str:
+    if turn.claimed_until is not None and turn.claimed_until > now:
+        return "It is being answered now."
+    if turn.error is not None:
+        return f"It will be tried again at {turn.due_at:%H:%M:%S} UTC: {turn.error}."
+    if turn.status == TurnStatus.SENDING:
+        return "Its answer is written down and waits to be sent."
+    if turn.due_at > now:
+        return f"Its turn still gathers messages, until {turn.due_at:%H:%M:%S} UTC."
+    return "Its turn is due and waits for the next responder pass."

@@ -1,0 +1,148 @@
+"""When things run. One tick imports what is new and then answers what is due.
+
+A tick hands channels out and never waits for a slow one: a channel that is still being read when
+the next tick comes is left alone until it is done. APScheduler fires the ticks; a tick it could
+not fire in time is run late rather than dropped, and one that finds its predecessor at work says
+so.
+"""
+
+import logging
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from datetime import UTC, datetime
+from typing import Any
+
+from apscheduler.events import EVENT_JOB_ERROR, EVENT_JOB_MAX_INSTANCES, EVENT_JOB_MISSED
+from apscheduler.schedulers.background import BackgroundScheduler
+from apscheduler.triggers.interval import IntervalTrigger
+
+from shoptalk.app import App
+from shoptalk.db.channels import pollable_channels
+from shoptalk.db.models import ChannelIntegration
+from shoptalk.importer.channels import Importer
+from shoptalk.platforms.registry import adapter
+from shoptalk.responder.passes import Responder
+
+log = logging.getLogger(__name__)
+
+
+def utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+class Ticker:
+    """The work of a tick, and what is under way. Knows no schedule."""
+
+    def __init__(self, app: App, importer: Importer, responder: Responder) -> None:
+        self._app = app
+        self._importer = importer
+        self._responder = responder
+        self._pool = ThreadPoolExecutor(
+            app.settings.worker_concurrency, thread_name_prefix="import"
+        )
+        self._history_pool = ThreadPoolExecutor(2, thread_name_prefix="history")
+        self._polling: dict[int, Future[None]] = {}
+        self._reading_history: dict[int, Future[None]] = {}
+        self._replying = threading.Lock()
+        self._stopping = threading.Event()
+
+    def tick(self) -> None:
+        """Start importing every due channel that is not being imported, then answer."""
+        if self._stopping.is_set():
+            return
+        with self._app.database.transaction() as session:
+            channels = pollable_channels(session, None, due_at=self._app.clock())
+        for channel in channels:
+            if not adapter(channel.channel).can.polled:
+                continue
+            self._start(self._polling, self._pool, channel, self._poll)
+            if channel.history_state == "waiting" and channel.last_poll_at is not None:
+                self._start(self._reading_history, self._history_pool, channel, self._history)
+        self.reply()
+
+    def reply(self) -> None:
+        """One responder pass, unless one is under way; it takes up what comes in meanwhile."""
+        if self._stopping.is_set() or not self._replying.acquire(blocking=False):
+            return
+        try:
+            self._responder.answer_all_due(stop=self._stopping.is_set)
+        finally:
+            self._replying.release()
+
+    def stop(self) -> None:
+        """Begin nothing more, and wait until nothing is half done."""
+        self._stopping.set()
+        self._pool.shutdown(wait=True, cancel_futures=True)
+        self._history_pool.shutdown(wait=True, cancel_futures=True)
+        with self._replying:
+            pass
+
+    def _start(
+        self,
+        under_way: dict[int, Future[None]],
+        pool: ThreadPoolExecutor,
+        channel: ChannelIntegration,
+        work: Callable[[ChannelIntegration], None],
+    ) -> None:
+        before = under_way.get(channel.id)
+        if before is None or before.done():
+            under_way[channel.id] = pool.submit(work, channel)
+
+    def _poll(self, channel: ChannelIntegration) -> None:
+        report = self._importer.poll(channel)
+        if report.stored.new:
+            self.reply()  # opens the turn now, so that its buffer is not a tick longer
+
+    def _history(self, channel: ChannelIntegration) -> None:
+        self._importer.read_history(channel, stop=self._stopping.is_set)
+
+
+class Schedule:
+    """APScheduler around a ticker."""
+
+    def __init__(self, ticker: Ticker, *, poll_seconds: float, reply_seconds: float) -> None:
+        self._ticker = ticker
+        self._scheduler = BackgroundScheduler(
+            timezone=UTC,
+            job_defaults={
+                # Its default drops, without a word, whatever is a second late.
+                "misfire_grace_time": None,
+                "coalesce": True,
+                "max_instances": 1,
+            },
+        )
+        self._scheduler.add_listener(
+            _report_event, EVENT_JOB_MISSED | EVENT_JOB_MAX_INSTANCES | EVENT_JOB_ERROR
+        )
+        first = utc_now()
+        self._add("tick", ticker.tick, poll_seconds, first)
+        self._add("reply", ticker.reply, reply_seconds, first)
+
+    def _add(self, name: str, work: Callable[[], None], seconds: float, first: datetime) -> None:
+        self._scheduler.add_job(
+            work, IntervalTrigger(seconds=seconds, timezone=UTC), id=name, next_run_time=first
+        )
+
+    def run_until(self, stop: threading.Event, *, each_second: Callable[[], None]) -> None:
+        """Tick until told to stop; then finish what was begun."""
+        self._scheduler.start()
+        try:
+            while not stop.wait(1):
+                each_second()
+        finally:
+            self._scheduler.shutdown(wait=False)
+            self._ticker.stop()
+
+
+def _report_event(event: Any) -> None:
+    if event.code == EVENT_JOB_MAX_INSTANCES:
+        log.warning(
+            "a run was skipped: the one before is still at work", extra={"job": event.job_id}
+        )
+    elif event.code == EVENT_JOB_MISSED:
+        log.warning("a run was missed", extra={"job": event.job_id})
+    else:
+        log.error(
+            "a run failed", extra={"job": event.job_id, "error": type(event.exception).__name__}
+        )

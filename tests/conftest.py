@@ -1,0 +1,48 @@
+"""Real PostgreSQL for every test, time that stands still, and no network but loopback."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from sqlalchemy import text
+
+from shoptalk.db import schema
+from shoptalk.db.embedded import EmbeddedServer
+from shoptalk.db.engine import Database, connect
+from shoptalk.db.models import Base
+
+
+@pytest.fixture(autouse=True)
+def no_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """No test depends on whoever runs it: no settings, no .env file, no home."""
+    from shoptalk import settings
+
+    for name in settings.Settings.model_fields:
+        monkeypatch.delenv(name.upper(), raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    settings.load.cache_clear()
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedServer]:
+    server = EmbeddedServer(tmp_path_factory.mktemp("home")).enter()
+    yield server
+    server.leave()
+
+
+@pytest.fixture(scope="session")
+def migrated(server: EmbeddedServer) -> Iterator[Database]:
+    database = connect(server.url, pool_size=12)
+    schema.upgrade(database)
+    yield database
+    database.close()
+
+
+@pytest.fixture
+def database(migrated: Database) -> Database:
+    """An empty database with today's schema."""
+    tables = ", ".join(table.name for table in Base.metadata.sorted_tables)
+    with migrated.transaction() as session:
+        session.execute(text(f"TRUNCATE {tables} RESTART IDENTITY CASCADE"))
+    return migrated
