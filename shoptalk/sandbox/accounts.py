@@ -10,6 +10,7 @@ from shoptalk.sandbox.threads import ThreadIndex
 
 PlatformName = Literal["facebook", "instagram", "whatsapp"]
 Login = Literal["page", "instagram"]
+TokenKind = Literal["page", "instagram", "whatsapp"]
 PLATFORMS: tuple[str, ...] = get_args(PlatformName)
 LOGINS: tuple[str, ...] = get_args(Login)
 
@@ -43,7 +44,10 @@ class AccountSettings:
         Raises:
             ValueError: a name or a value that makes no sense.
         """
-        known = {each.name: str(each.type) for each in fields(self)}
+        known = {
+            each.name: each.type.__name__ if isinstance(each.type, type) else str(each.type)
+            for each in fields(self)
+        }
         for name, value in wanted.items():
             if name not in known:
                 raise ValueError(f"there is no setting {name!r}; known are {', '.join(known)}")
@@ -66,7 +70,7 @@ def _fits(value: Any, annotation: str) -> bool:
 @dataclass(slots=True, kw_only=True)
 class Token:
     text: str = field(repr=False)
-    kind: Literal["page", "instagram", "whatsapp"]
+    kind: TokenKind
     owner_id: str  #: the Page, Instagram account or phone number it speaks for
     issued_at: datetime
     expires_at: datetime | None = None  #: None: no calendar expiry
@@ -99,6 +103,12 @@ class SandboxAccount:
     def host(self) -> str:
         by_instagram = self.platform == "instagram" and self.login == "instagram"
         return "graph.instagram.com" if by_instagram else "graph.facebook.com"
+
+    @property
+    def token_kind(self) -> TokenKind:
+        if self.platform == "whatsapp":
+            return "whatsapp"
+        return "instagram" if self.host == "graph.instagram.com" else "page"
 
     @property
     def calls_per_day(self) -> int:

@@ -37,7 +37,10 @@ PARAMS: dict[str, Spec] = {
         "after_work": (bool, False),
     },
     "html": {
-        "body": (str, "<!DOCTYPE html><html><body><h1>Sorry, something went wrong.</h1></body></html>"),
+        "body": (
+            str,
+            "<!DOCTYPE html><html><body><h1>Sorry, something went wrong.</h1></body></html>",
+        ),
         "after_work": (bool, False),
     },
     "drop_before": {},

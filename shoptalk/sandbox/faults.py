@@ -238,7 +238,9 @@ class FaultBox:
 def _checked(wanted: Mapping[str, Any]) -> tuple[Match, int | None, float, int]:
     known = {"fault", "match", "count", "probability", "after", "params"}
     if unknown := set(wanted) - known:
-        raise ValueError(f"a fault has no {sorted(unknown)[0]!r}; it has {', '.join(sorted(known))}")
+        raise ValueError(
+            f"a fault has no {sorted(unknown)[0]!r}; it has {', '.join(sorted(known))}"
+        )
     fault = wanted.get("fault")
     if fault not in PARAMS:
         raise ValueError(f"there is no fault {fault!r}; there are {', '.join(sorted(PARAMS))}")

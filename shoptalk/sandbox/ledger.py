@@ -11,7 +11,6 @@ from hashlib import sha256
 from typing import Any
 
 KEPT_CALLS = 500_000  # half a million polls are some 300 MB; older ones are forgotten
-OUR_HOSTS = frozenset({"graph.facebook.com", "graph.instagram.com", "openai", "cdn"})
 SECRET_PARAMS = frozenset({"access_token", "input_token", "appsecret_proof"})
 
 
@@ -34,6 +33,7 @@ class Call:
     account_id: str | None = None
     fingerprint: str | None = None  #: of the token that came along
     in_batch: bool = False
+    is_abroad: bool = False  #: the token came to a host where it has no business
 
     def as_json(self) -> dict[str, Any]:
         return {**asdict(self), "at": self.at.isoformat()}
@@ -93,10 +93,8 @@ class Ledger:
         return Counter(call.kind for call in tuple(self._calls))
 
     def tokens_sent_abroad(self) -> list[Call]:
-        """Return the calls that carried a token to a host that is not the token's own."""
-        return [
-            call for call in tuple(self._calls) if call.fingerprint and call.host not in OUR_HOSTS
-        ]
+        """Return the calls that carried a token to a host where it has no business."""
+        return [call for call in tuple(self._calls) if call.is_abroad]
 
 
 def without_secrets(query: Iterable[tuple[str, str]]) -> dict[str, str]:

@@ -16,7 +16,6 @@ from typing import Any, get_args
 from shoptalk.sandbox.accounts import (
     LOGINS,
     PLATFORMS,
-    AccountSettings,
     Login,
     PlatformName,
     SandboxAccount,
@@ -50,6 +49,7 @@ class World:
         self._messages: dict[str, StoredMessage] = {}
         self._under_way: list[tuple[datetime, int, StoredMessage]] = []  #: a heap
         self._sequence = count(1)
+        self._traces = count(1)
 
     def add_account(
         self,
@@ -269,14 +269,22 @@ class World:
         return token
 
     def replace_token(self, account_id: str, text: str, *, subcode: int | None = None) -> Token:
-        """Give the account a new token; the old one dies, for all that shared it."""
+        """Give the account, and those that share its token, a new one; the old one dies."""
         with self.lock:
             account = self.get_account(account_id)
+            if text in self.tokens:
+                raise ValueError("a new token is one that was not used before")
             old = self.tokens[account.token]
+            new = self._add_token(account, text, None)
             old.is_dead, old.dead_subcode = True, subcode
-            account.token = text
-            self.tokens.pop(text, None)
-            return self._add_token(account, text, None)
+            for each in self.accounts.values():
+                if each.token == old.text:
+                    each.token = text
+            return new
+
+    def trace_id(self) -> str:
+        """Make up the id that Graph's errors carry for its support people."""
+        return f"A{digits('trace', str(next(self._traces)))}"
 
     def reset(self) -> None:
         """Forget everything and show real time again."""
@@ -292,7 +300,7 @@ class World:
             self.tokens.clear()
             self._threads.clear()
             self._messages.clear()
-            self._sequence = count(1)
+            self._sequence, self._traces = count(1), count(1)
             for forget in self.on_reset:
                 forget()
 
@@ -313,9 +321,7 @@ class World:
         return thread
 
     def _add_token(self, account: SandboxAccount, text: str, expires_at: datetime | None) -> Token:
-        kind = "whatsapp" if account.platform == "whatsapp" else "page"
-        if account.host == "graph.instagram.com":
-            kind = "instagram"
+        kind = account.token_kind
         known = self.tokens.get(text)
         if known is None:
             known = self.tokens[text] = Token(

@@ -1,0 +1,1 @@
+"""The platforms and the model, played locally over HTTP, vices included."""
