@@ -27,5 +27,5 @@ def why(app: App, message_id: str, as_json: bool) -> None:
         return
     click.echo(visible(explanation.sentence))
     for condition in explanation.conditions:
-        mark = "yes" if condition.holds else "NO "
-        click.echo(f"  {mark}  {condition.name}: {visible(condition.value)}")
+        click.echo(f"  {visible(str(condition))}")
+    click.echo(f"  outcome: {explanation.outcome or 'none yet'}")

@@ -12,6 +12,7 @@ from shoptalk.db.models import (
     Conversation,
     Delivery,
     ImportRun,
+    Message,
     Order,
     Turn,
     TurnStatus,
@@ -134,3 +135,36 @@ def runs_with_gaps(session: Session, workspace_id: int, *, limit: int) -> Sequen
         .order_by(ImportRun.id.desc())
         .limit(limit)
     ).all()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InboxCounts:
+    conversations: int
+    messages: int
+    history: int  #: messages from before the cut-over
+    turns_answered: int
+
+
+def inbox_counts(session: Session, workspace_id: int) -> InboxCounts:
+    """All there is in a workspace. Reads every message: for demos and tests, not for ticks."""
+    messages, history = session.execute(
+        select(func.count(), func.count().filter(Message.is_old))
+        .join(Conversation, Conversation.id == Message.conversation_id)
+        .where(Conversation.workspace_id == workspace_id)
+    ).one()
+    return InboxCounts(
+        conversations=_count(
+            session.scalar(
+                select(func.count(Conversation.id)).where(Conversation.workspace_id == workspace_id)
+            )
+        ),
+        messages=messages,
+        history=history,
+        turns_answered=_count(
+            session.scalar(
+                select(func.count()).where(
+                    Turn.workspace_id == workspace_id, Turn.status == TurnStatus.ANSWERED
+                )
+            )
+        ),
+    )

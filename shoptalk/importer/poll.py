@@ -126,16 +126,22 @@ class _Walk:
                 session, self._channel.id, [piece.thread_id for piece in page.threads]
             )
         for piece in page.threads:
-            self._report.put_aside(piece.unreadable)
             known = known_threads.get(piece.thread_id)
             if known is None:
-                self._read_listed(piece, stored_until=None)
+                if not self._is_left_to_history(piece):
+                    self._read_listed(piece, stored_until=None)
             elif not _changed(piece, known):
                 self._keep_what_is_shown(piece)
             elif known.broken_until is None or known.broken_until <= self._clock():
                 self._read_listed(piece, stored_until=known.thread_updated_at)
             else:
                 self._keep_what_is_shown(piece)
+
+    def _is_left_to_history(self, piece: ThreadSlice) -> bool:
+        """Whether an unknown thread is an old one that the walk into history comes to."""
+        moment = _changed_at(piece)
+        waits = self._channel.history_state == "waiting"
+        return waits and moment is not None and moment < self._look_back_to
 
     def _read_listed(self, piece: ThreadSlice, *, stored_until: datetime | None) -> None:
         was_read = self._read_thread(piece, stored_until=stored_until, failures=0)
@@ -154,6 +160,7 @@ class _Walk:
         self, piece: ThreadSlice, *, stored_until: datetime | None, failures: int
     ) -> bool:
         stop_at = (stored_until or self._channel.connected_at) - self._overlap
+        self._report.put_aside(piece.unreadable)
         try:
             rows = read_back_to(self._reader, self._report, piece, stop_at=stop_at)
         except (ChannelStopped, Throttled):

@@ -16,7 +16,12 @@ class Condition:
 
     name: str
     value: str
+    wanted: str  #: what it must be, while the message waits for its answer
     holds: bool
+
+    def __str__(self) -> str:
+        mark = "ok " if self.holds else "NOT"
+        return f"{mark}  {self.name} is {self.value}; wanted: {self.wanted}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,43 +51,55 @@ def _conditions(
     channel: ChannelIntegration,
     turn: Turn | None,
 ) -> list[Condition]:
-    stopped = channel.stopped_at is not None
     return [
         Condition(
-            name="sender_type is customer",
+            name="sender_type",
             value=message.sender_type,
+            wanted=SenderType.CUSTOMER,
             holds=message.sender_type == SenderType.CUSTOMER,
         ),
         Condition(
-            name="not is_old (written after the channel was connected)",
-            value=f"{_yes(message.is_old)}: written {message.created_at:%Y-%m-%d %H:%M:%S} UTC, "
-            f"connected {channel.connected_at:%Y-%m-%d %H:%M:%S} UTC",
+            name="is_old",
+            value=f"{_yes(message.is_old)} (written {_moment(message.created_at)}, "
+            f"channel connected {_moment(channel.connected_at)})",
+            wanted="no",
             holds=not message.is_old,
         ),
         Condition(
             name="ai_enabled",
             value=_yes(conversation.ai_enabled),
+            wanted="yes",
             holds=conversation.ai_enabled,
         ),
         Condition(
-            name="not reply_sent", value=_yes(message.reply_sent), holds=not message.reply_sent
+            name="reply_sent",
+            value=_yes(message.reply_sent),
+            wanted="no",
+            holds=not message.reply_sent,
         ),
         Condition(
-            name="channel connected and not stopped",
-            value=f"stopped: {channel.last_error}" if stopped else _yes(channel.is_connected),
-            holds=channel.is_connected and not stopped,
+            name="channel",
+            value=_channel_state(channel),
+            wanted="connected",
+            holds=channel.is_connected and channel.stopped_at is None,
         ),
         Condition(
             name="turn",
-            value=f"{turn.id} {turn.status}" if turn else "none yet",
+            value=f"{turn.id}, {turn.status}" if turn else "none yet",
+            wanted="one",
             holds=turn is not None,
         ),
-        Condition(
-            name="outcome",
-            value=message.outcome or "none yet",
-            holds=message.outcome == Outcome.ANSWERED,
-        ),
     ]
+
+
+def _channel_state(channel: ChannelIntegration) -> str:
+    if not channel.is_connected:
+        return "disconnected"
+    return "connected" if channel.stopped_at is None else f"stopped: {channel.last_error}"
+
+
+def _moment(moment: datetime) -> str:
+    return f"{moment:%Y-%m-%d %H:%M:%S} UTC"
 
 
 def _yes(value: bool) -> str:
