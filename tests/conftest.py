@@ -1,5 +1,6 @@
 """Real PostgreSQL for every test, time that stands still, and no network but loopback."""
 
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -25,10 +26,13 @@ def no_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 
 @pytest.fixture(scope="session")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedServer]:
-    server = EmbeddedServer(tmp_path_factory.mktemp("home")).enter()
-    yield server
-    server.leave()
+def server() -> Iterator[EmbeddedServer]:
+    # Not below pytest's own folder: each pytest that starts closes that to other users, and as
+    # root the server runs as one.
+    with tempfile.TemporaryDirectory(prefix="shoptalk-tests-") as home:
+        server = EmbeddedServer(Path(home)).enter()
+        yield server
+        server.leave()
 
 
 @pytest.fixture(scope="session")

@@ -8,7 +8,7 @@ from typing import Literal
 import click
 
 from shoptalk.app import App
-from shoptalk.commands.common import Moment, json_option, print_rows, with_app
+from shoptalk.commands.common import Moment, json_option, print_rows, visible, with_app
 from shoptalk.commands.progress import importing
 from shoptalk.db.models import ChannelIntegration
 from shoptalk.errors import UsageError
@@ -126,6 +126,8 @@ def _finish(reports: Sequence[RunReport], as_json: bool) -> None:
         empty="Nothing was imported.",
     )
     for report in reports:
+        for note in report.notes:
+            click.echo(f"Note: {visible(note)}", err=True)
         if report.error is not None:
             remedy = f" {report.remedy}" if report.remedy else ""
             click.echo(f"Error: {report.channel_name}: {report.error}.{remedy}", err=True)

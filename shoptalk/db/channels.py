@@ -87,11 +87,11 @@ def advance_watermark(
     session: Session, channel_id: int, *, to: datetime | None, polled_at: datetime
 ) -> None:
     """Note a complete poll. The watermark only moves forward, whoever polls at the same time."""
-    moved = or_(
-        ChannelIntegration.last_fetch_timestamp.is_(None),
-        ChannelIntegration.last_fetch_timestamp < to,
-    )
     if to is not None:
+        moved = or_(
+            ChannelIntegration.last_fetch_timestamp.is_(None),
+            ChannelIntegration.last_fetch_timestamp < to,
+        )
         session.execute(
             update(ChannelIntegration)
             .where(ChannelIntegration.id == channel_id, moved)

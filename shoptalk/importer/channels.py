@@ -5,8 +5,6 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 
-from sqlalchemy.exc import SQLAlchemyError
-
 from shoptalk.db.channels import note_failure, stop_channel
 from shoptalk.db.engine import Database
 from shoptalk.db.models import ChannelIntegration
@@ -124,10 +122,14 @@ class Importer:
             work(reader, report)
         except PlatformError as exc:
             self._note_failure(channel, report, exc)
-        except SQLAlchemyError as exc:
-            # The database itself failed; there is nowhere to write it down but the log.
-            report.finish(now=self._clock(), error=f"database: {type(exc).__name__}")
-            log.error("import failed", extra={"channel_id": channel.id, "error": report.error})
+        except Exception as exc:
+            # The database is gone, or we have a defect: this channel's import ends, no other.
+            report.finish(now=self._clock(), error=f"broke off: {_reason(exc)}")
+            log.error(
+                "an import broke off",
+                extra={"channel_id": channel.id, "error": report.error},
+                exc_info=log.isEnabledFor(logging.DEBUG),
+            )
             return report
         log.info(
             "imported",
@@ -155,6 +157,13 @@ class Importer:
                 wait_until = now + _wait(error, channel.failures)
                 note_failure(session, channel.id, str(error), wait_until=wait_until)
             add_run(session, report.as_row())
+
+
+def _reason(error: Exception) -> str:
+    """What the server said, without the statement and its values."""
+    original = getattr(error, "orig", None)
+    said = str(original).strip().splitlines() if original is not None else []
+    return f"{type(error).__name__} {said[0] if said else ''}".strip()
 
 
 def _wait(error: PlatformError, failures: int) -> timedelta:

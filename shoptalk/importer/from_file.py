@@ -30,6 +30,9 @@ def import_file(
     """
     content = read_file(path, options)
     report = RunReport.begin("file", channel, now=now)
+    report.notes += content.notes
+    if content.skipped_system:
+        report.notes.append(f"{content.skipped_system} lines were the app's own and left out")
     report.put_aside(content.unreadable)
     for thread in content.threads:
         report.put_aside(thread.unreadable)

@@ -204,9 +204,19 @@ class _Walk:
                 page_limit=self._reader.list_limit,
             )
             if complete:
-                advance_watermark(session, self._channel.id, to=self._newest, polled_at=now)
+                advance_watermark(session, self._channel.id, to=self._watermark(), polled_at=now)
                 self._report.finish(now=now)
                 add_run(session, self._report.as_row())
+
+
+    def _watermark(self) -> datetime | None:
+        """What this walk has shown to be stored: up to the newest change on its first page.
+
+        A first poll has looked back beyond the cut-over, so all that is new is stored from there.
+        """
+        if self._channel.last_fetch_timestamp is None:
+            return max(filter(None, (self._newest, self._channel.connected_at)))
+        return self._newest
 
 
 def _look_back_to(channel: ChannelIntegration, overlap: timedelta) -> datetime:

@@ -29,6 +29,7 @@ class RunReport:
     duration_ms: int = 0
     error: str | None = None
     remedy: str | None = None
+    notes: list[str] = field(default_factory=list)  #: for the person who imports a file
 
     @classmethod
     def begin(cls, kind: str, channel: ChannelIntegration, *, now: datetime) -> "RunReport":
@@ -93,4 +94,5 @@ class RunReport:
         row["started_at"] = self.started_at.isoformat()
         row["channel"] = self.channel_name
         row["remedy"] = self.remedy
+        row["notes"] = self.notes
         return row

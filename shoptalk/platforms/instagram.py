@@ -183,7 +183,7 @@ class Instagram:
         *,
         cursor: str | None,
         limit: int,
-        since: datetime | None,  # noqa: ARG002  the conversations edge has no paging by time
+        since: datetime | None,
     ) -> Page:
         """List threads without their messages: asked for both, busy accounts time out."""
         params = {

@@ -87,7 +87,7 @@ class Messenger:
         *,
         cursor: str | None,
         limit: int,
-        since: datetime | None,  # noqa: ARG002  the conversations edge has no paging by time
+        since: datetime | None,
     ) -> Page:
         nested = f"messages.limit({SLICE_MESSAGES}){{{MESSAGE_FIELDS}}}"
         params = {

@@ -76,18 +76,18 @@ class WhatsApp:
     def fetch_page(
         self,
         *,
-        cursor: str | None,  # noqa: ARG002
-        limit: int,  # noqa: ARG002
-        since: datetime | None,  # noqa: ARG002
+        cursor: str | None,
+        limit: int,
+        since: datetime | None,
     ) -> Page:
         _refuse_polling()
 
     def fetch_thread(
         self,
-        thread_id: str,  # noqa: ARG002
+        thread_id: str,
         *,
-        cursor: str,  # noqa: ARG002
-        limit: int,  # noqa: ARG002
+        cursor: str,
+        limit: int,
     ) -> ThreadPage:
         _refuse_polling()
 
@@ -105,10 +105,13 @@ class WhatsApp:
 
         Source: https://developers.facebook.com/docs/whatsapp/cloud-api/guides/send-messages
         """
+        number = recipient.customer_id or recipient.thread_id.removeprefix("whatsapp_")
+        if not number.removeprefix("+").isdigit():
+            raise GiveUp("the chat was imported without a phone number", platform=self.name)
         payload = {
             "messaging_product": "whatsapp",
             "recipient_type": "individual",
-            "to": recipient.customer_id or recipient.thread_id.removeprefix("whatsapp_"),
+            "to": number,
             "type": "text",
             "text": {"preview_url": False, "body": text},
         }
@@ -122,7 +125,7 @@ class WhatsApp:
             raise DeliveryUncertain("the answer to a send has no id", platform=self.name)
         return message_id
 
-    def show_typing(self, recipient: Recipient) -> None:  # noqa: ARG002
+    def show_typing(self, recipient: Recipient) -> None:
         raise UsageError(
             "WhatsApp's Cloud API shows typing only in answer to a message it gave to a webhook."
         )

@@ -1,0 +1,261 @@
+"""The whole loop over HTTP: a customer writes, an answer arrives, once."""
+
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from shoptalk.db.conversations import switch_ai
+from shoptalk.db.models import Conversation, Delivery, Message, Turn
+from shoptalk.types import Outcome
+from tests.loop.shop import BUFFER, INSTAGRAM, KETTLE, PAGE, Shop
+
+
+@pytest.mark.parametrize(("platform", "account"), [("facebook", PAGE), ("instagram", INSTAGRAM)])
+def test_a_customer_is_answered_once(shop: Shop, platform: str, account: str) -> None:
+    shop.opens(platform)
+    shop.wait(seconds=5)
+    message_id = shop.customer_writes("Hello!", account=account)
+    assert shop.answers() == {"answered": 1}
+    assert len(shop.sent()) == 1
+    shop.wait(minutes=5)
+    assert shop.answers() == {}
+    assert len(shop.sent()) == 1
+    assert shop.message(message_id).reply_sent
+    assert shop.why(message_id) == "It was answered."
+
+
+def test_a_burst_becomes_one_turn_and_gets_one_reply(shop: Shop) -> None:
+    shop.opens("facebook")
+    for text in ("Hello", "are you", "open today?"):
+        shop.wait(seconds=4)
+        shop.customer_writes(text)
+        shop.imports()
+        assert shop.replies() == {}
+    shop.wait(seconds=BUFFER.total_seconds() + 1)
+    assert shop.replies() == {"answered": 1}
+    assert len(shop.sent()) == 1
+    assert [turn.message_count for turn in shop.rows(Turn)] == [3]
+
+
+def test_the_buffer_counts_from_the_last_message(shop: Shop) -> None:
+    shop.opens("facebook")
+    shop.customer_writes("Hello")
+    shop.wait(seconds=20)
+    shop.customer_writes("again")
+    shop.imports()
+    assert shop.replies() == {}
+    shop.wait(seconds=29)
+    assert shop.replies() == {}
+    shop.wait(seconds=2)
+    assert shop.replies() == {"answered": 1}
+
+
+def test_an_order_is_made_when_the_customer_confirms(shop: Shop) -> None:
+    shop.sells(KETTLE)
+    shop.opens("facebook")
+    for burst in (
+        ["Hi, I want to order 2 electric kettles"],
+        ["Ann Baker", "7 Mill Road, Leeds", "555-0128"],
+        ["yes please"],
+    ):
+        shop.wait(seconds=5)
+        for text in burst:
+            shop.customer_writes(text)
+        assert shop.answers() == {"answered": 1}
+    [order] = shop.orders()
+    assert (order.product_id, order.quantity) == ("k1", 2)
+    assert (str(order.unit_price), str(order.total)) == ("49.9000", "99.8000")
+    assert (order.currency, order.ai_generated) == ("USD", True)
+    assert order.customer_name == "Ann Baker"
+    assert "99.80" in shop.sent()[-1]
+
+
+def test_history_is_imported_and_never_answered(shop: Shop) -> None:
+    old = shop.customer_writes("Anyone there?")
+    shop.wait(hours=1)
+    shop.opens("facebook")
+    assert shop.answers() == {}
+    message = shop.message(old)
+    assert message.is_old
+    assert message.reply_sent
+    assert shop.sent() == []
+    assert shop.why(old) == Outcome.HISTORY.sentence
+
+
+def test_a_message_written_after_the_cut_over_is_new_also_when_it_is_first_seen_later(
+    shop: Shop,
+) -> None:
+    shop.customer_writes("An old question")
+    shop.wait(hours=2)
+    shop.opens("facebook")
+    shop.wait(minutes=1)
+    new = shop.customer_writes("A new question")
+    shop.wait(hours=3)  # nobody imported all that time
+    assert shop.answers() == {"answered": 1}
+    assert not shop.message(new).is_old
+
+
+def test_nothing_is_answered_where_the_ai_is_off_until_it_is_switched_on(shop: Shop) -> None:
+    shop.opens("facebook", ai=False)
+    message_id = shop.customer_writes("Hello?")
+    assert shop.answers() == {}
+    assert shop.message(message_id).outcome == Outcome.AI_OFF
+    assert "switched off" in shop.why(message_id)
+    with shop.app.database.transaction() as session:
+        [conversation] = shop.rows(Conversation)
+        assert switch_ai(session, conversation, enabled=True) == 1
+    assert shop.answers() == {"answered": 1}
+
+
+def test_a_message_that_has_its_reply_is_not_answered_again(shop: Shop) -> None:
+    shop.opens("facebook")
+    message_id = shop.customer_writes("Hello?")
+    shop.imports()
+    with shop.app.database.transaction() as session:
+        message = shop.message(message_id)
+        session.add(message)
+        message.reply_sent = True
+    assert shop.answers() == {}
+    assert "already sent" in shop.why(message_id)
+
+
+def test_what_the_shop_writes_is_not_answered(shop: Shop) -> None:
+    shop.opens("facebook")
+    shop.customer_writes("Hello?")
+    ours = shop.employee_writes("Hi, Sam here")
+    assert shop.answers() == {"answered_by_person": 1}
+    assert shop.sent() == []
+    assert "a person at the shop" in shop.why(ours)
+
+
+def test_a_person_who_answers_while_the_model_thinks_is_not_talked_over(shop: Shop) -> None:
+    shop.opens("facebook")
+    message_id = shop.customer_writes("Hello?")
+    shop.imports()
+    shop.replies()
+    shop.wait(seconds=31)
+
+    def a_person_answers() -> None:
+        shop.employee_writes("Sam here, one moment")
+        shop.imports()
+
+    assert shop.replies(while_thinking=a_person_answers) == {"answered_by_person": 1}
+    assert shop.sent() == []
+    assert shop.message(message_id).outcome == Outcome.ANSWERED_BY_PERSON
+
+
+def test_a_message_that_comes_while_the_model_thinks_is_answered_with_the_rest(
+    shop: Shop,
+) -> None:
+    shop.opens("facebook")
+    shop.customer_writes("Hello?")
+    shop.imports()
+    shop.replies()
+    shop.wait(seconds=31)
+
+    def the_customer_goes_on() -> None:
+        shop.customer_writes("and one more thing")
+        shop.imports()
+        shop.replies()  # another process makes its pass
+
+    shop.replies(while_thinking=the_customer_goes_on)
+    assert shop.sent() == []
+    shop.wait(seconds=31)
+    assert shop.replies() == {"answered": 1}
+    assert len(shop.sent()) == 1
+    assert [turn.message_count for turn in shop.rows(Turn)] == [2]
+
+
+def test_nobody_is_answered_after_the_reply_window(shop: Shop) -> None:
+    shop.opens("facebook")
+    message_id = shop.customer_writes("Hello?")
+    shop.wait(hours=24)
+    assert shop.answers() == {"window_closed": 1}
+    assert shop.sent() == []
+    assert "reply window" in shop.why(message_id)
+
+
+def test_a_long_reply_goes_out_in_parts_and_in_order(shop: Shop) -> None:
+    shop.opens("instagram")
+    shop.model_says(
+        {"text": "\n".join(f"Line {line} of a long answer. مرحبا" for line in range(60))}
+    )
+    shop.customer_writes("Tell me everything", account=INSTAGRAM)
+    shop.answers()
+    deliveries = shop.rows(Delivery)
+    assert [delivery.status for delivery in deliveries] == ["sent"] * len(deliveries)
+    assert shop.sent() == [delivery.content for delivery in deliveries]
+
+
+def test_a_lost_answer_to_a_send_is_read_back_and_not_sent_again(shop: Shop) -> None:
+    shop.opens("facebook")
+    shop.customer_writes("Hello?")
+    shop.world.faults.add("drop_after", match={"kind": "send"}, count=1)
+    assert shop.answers() == {"waiting": 1}
+    shop.wait(minutes=2)
+    assert shop.replies() == {"answered": 1}
+    assert len(shop.sent()) == 1
+    [delivery] = shop.rows(Delivery)
+    assert (delivery.status, delivery.attempts) == ("sent", 1)
+
+
+def test_a_send_that_never_arrived_is_sent_again_after_reading_back(shop: Shop) -> None:
+    shop.opens("facebook")
+    shop.customer_writes("Hello?")
+    shop.world.faults.add("drop_before", match={"kind": "send"}, count=1)
+    assert shop.answers() == {"waiting": 1}
+    shop.wait(minutes=2)
+    assert shop.replies() == {"answered": 1}
+    assert len(shop.sent()) == 1
+
+
+def test_our_own_reply_seen_by_polling_is_the_agents_and_not_a_persons(shop: Shop) -> None:
+    shop.opens("facebook")
+    shop.customer_writes("Hello?")
+    shop.answers()
+    shop.wait(seconds=5)
+    shop.imports()
+    assert {message.sender_type for message in shop.rows(Message)} == {"customer", "agent"}
+    shop.wait(seconds=5)
+    shop.customer_writes("Thanks")
+    assert shop.answers() == {"answered": 1}
+
+
+def test_a_second_import_imports_nothing_new_with_one_list_call_a_channel(shop: Shop) -> None:
+    for number in range(30):
+        shop.customer_writes(f"Question {number}", who=f"73000000000{number:05d}")
+    shop.wait(hours=1)
+    shop.opens("facebook", "instagram")
+    assert [report.error for report in shop.imports()] == [None] * 4
+    shop.world.ledger.clear()
+    reports = shop.imports()
+    assert [report.error for report in reports] == [None, None]
+    assert [report.stored.new for report in reports] == [0, 0]
+    assert shop.list_calls() == 2
+    assert len(shop.world.ledger) == 2
+
+
+def test_two_responders_at_once_answer_once(shop: Shop) -> None:
+    shop.opens("facebook")
+    for number in range(12):
+        shop.customer_writes("Hello", who=f"73000000000{number:05d}")
+    shop.imports()
+    shop.replies()
+    shop.wait(seconds=31)
+    responders = [shop.app.responder() for _ in range(3)]
+    with ThreadPoolExecutor(3) as pool:
+        list(pool.map(lambda responder: responder.answer_all_due(), responders))
+    assert len(shop.sent()) == 12
+
+
+def test_a_dead_token_stops_its_channel_alone_and_says_what_to_do(shop: Shop) -> None:
+    shop.opens("facebook", "instagram")
+    shop.control.kill_token(PAGE, subcode=463)
+    shop.customer_writes("Hello", account=INSTAGRAM)
+    page, instagram = shop.imports()[:2]
+    assert page.error is not None
+    assert "expired" in page.error
+    assert page.remedy
+    assert instagram.error is None
+    stopped = shop.channels()[0]
+    assert stopped.stopped_at == shop.now
