@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import NoReturn
 
-from shoptalk.errors import BadPayload, ChannelStopped, DeliveryUncertain, UsageError
+from shoptalk.errors import BadPayload, ChannelStopped, DeliveryUncertain, GiveUp, UsageError
 from shoptalk.platforms.base import (
     Capabilities,
     Identity,
