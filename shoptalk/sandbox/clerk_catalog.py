@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from difflib import get_close_matches
 from functools import cached_property, lru_cache
+from itertools import pairwise
 
 from shoptalk.sandbox.clerk_words import BOUNDARIES, Tokens, words
 
@@ -18,7 +19,7 @@ _LINE = re.compile(
     r"- \[(?P<id>[^\]]+)\] (?P<name>.+?) \| (?P<price>\d+(?:\.\d+)?) (?P<currency>[A-Z]{3})"
     r" \| (?:in stock: (?P<stock>\d+)|(?P<untracked>in stock)|out of stock)(?: \| .*)?"
 )
-_LONGEST_NAME = 4  # words of a kind that are looked for side by side
+_LONGEST_NAME = 6  # words of a kind that are looked for side by side
 _SHORTEST_FUZZY = 5
 
 Wanted = Mapping[int, str]  #: slot number to value, in the order the customer said them
@@ -262,9 +263,7 @@ def _ways_to_say(values: list[str]) -> dict[str, frozenset[Tokens]]:
         brief = short[value]
         if any(token[0].isdigit() for token in tokens):
             said |= {
-                pair
-                for pair in zip(tokens, tokens[1:], strict=False)
-                if pair[0][0].isdigit() or pair[1][0].isdigit()
+                pair for pair in pairwise(tokens) if pair[0][0].isdigit() or pair[1][0].isdigit()
             }
             said |= {pair[::-1] for pair in said if len(pair) == 2 and pair[0] == "size"}
         elif brief and brief != ("not",) and list(short.values()).count(brief) == 1:

@@ -1,11 +1,11 @@
 """What one turn of a customer says: goods, quantities, an answer, a name, an address, a phone.
 
-Reading knows nothing of what was said before, except whether we are waiting for the details of
-a delivery: then a line that is about nothing else is taken for one.
+Reading knows nothing of what was said before, except which details of a delivery we are waiting
+for: then a line that is about nothing else may be one of them.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 
 from shoptalk.sandbox.clerk_catalog import Catalog, Kind
@@ -26,18 +26,34 @@ from shoptalk.sandbox.clerk_words import (
 LONGEST_TURN = 3000  # characters that are read; more is not one customer's wish
 LONGEST_QUANTITY = 9999
 PHONE = re.compile(r"(?<![\w])(?:\+|00)?\d(?:[ ().-]?\d){6,14}(?![\w])")
+_ODD = re.compile(r"[?؟!{}<>=$*@|\[\]_]")  # in no name, address or quantity
 _LABELS = {
     "name": r"(?:my )?name(?: is|'s)?|i am|i'm|الاسم|إسمي|اسمي|السمية|الإسم",
     "address": r"(?:my )?address(?: is)?|(?:ship|deliver|send)(?: it)? to|العنوان|عنواني",
     "phone": r"(?:my )?(?:phone|mobile|tel|number)(?: number)?(?: is)?"
-    r"|رقم (?:التليفون|الهاتف|الجوال|الموبايل)|رقمي|التليفون|تليفون|الجوال|الرقم|الهاتف|النمرة|الموبايل",
+    r"|رقم (?:التليفون|الهاتف|الجوال|الموبايل)|رقمي|تليفون"
+    r"|التليفون|الجوال|الرقم|الهاتف|النمرة|الموبايل",
 }
 _LABELLED = {
     name: re.compile(rf"(?:{label})(?:\s*[:：]\s*|\s+)(?P<value>.+)", re.IGNORECASE)
     for name, label in _LABELS.items()
 }
 _LONGEST_NAME = 5  # words
-_NOT_DETAILS = ("confirm", "decline", "price", "greeting", "person", "stop", "bargain", "menu")
+_LONGEST_BARE_ADDRESS = 5  # words of one without digits and commas
+_LONGEST_DETAIL = 150  # characters
+_NO_MEANING = frozenset(  # set phrases that alone do not tell what the customer wants
+    {"filler", "not", "change", "instead", "not_details", "cancel_placed", "question"}
+)
+_NOT_DETAILS = (
+    "decline",
+    "price",
+    "person",
+    "bargain",
+    "menu",
+    "wish",
+    "not_details",
+)  # anywhere in a line
+_NOT_DETAILS_ALONE = ("confirm", "greeting", "refusal", "stop", "thanks")  # parts of names too
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +70,15 @@ class Details:
         )
 
     @property
+    def missing(self) -> frozenset[str]:
+        return frozenset(name for name in _LABELS if not getattr(self, name))
+
+    @property
     def complete(self) -> bool:
-        return bool(self.name and self.address and self.phone)
+        return not self.missing
+
+
+NO_DETAILS = Details()
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,17 +94,17 @@ class Wish:
 @dataclass(slots=True)
 class Reading:
     wishes: list[Wish] = field(default_factory=list)
-    loose: Tokens = ()  #: words about goods that name no kind; options of what was named before
+    loose: Tokens = ()  #: words that may be options of what was named before
     quantity: int | None = None  #: of what was named before; 0 when it makes no sense
     replaces: int | None = None  #: the quantity it replaces ("4 not 1")
-    details: Details = Details()
+    details: Details = NO_DETAILS
     says: frozenset[str] = frozenset()  #: what set phrases express: "price", "decline", ...
     is_confirmation: bool = False  #: a yes and nothing else
     understood: bool = False
 
     @property
     def about_goods(self) -> bool:
-        return bool(self.wishes or self.loose or self.quantity is not None)
+        return bool(self.wishes or self.quantity is not None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,12 +114,12 @@ class _Line:
     tokens: Tokens
 
 
-def read(texts: Sequence[str], catalog: Catalog, *, awaiting_details: bool) -> Reading:
+def read(texts: Sequence[str], catalog: Catalog, *, awaited: Collection[str]) -> Reading:
     lines = _lines(texts)
-    details, goods = _sort_out_details(lines, catalog, awaiting_details=awaiting_details)
+    details, goods = _sort_out_details(lines, catalog, awaited)
     reading = Reading(details=details, says=_says(goods))
     reading.is_confirmation = (
-        details == Details()
+        details == NO_DETAILS
         and any(_is_yes(line) for line in goods)
         and all(_is_yes(line) or _is_only(line, "thanks") for line in goods)
     )
@@ -109,7 +132,7 @@ def read(texts: Sequence[str], catalog: Catalog, *, awaiting_details: bool) -> R
         reading.loose = tuple(token for token in tokens if token in catalog.option_words)
         reading.quantity, reading.replaces = _new_quantity(goods)
     reading.understood = bool(
-        reading.about_goods or details != Details() or reading.says - {"filler", "not", "change"}
+        reading.about_goods or details != NO_DETAILS or reading.says - _NO_MEANING
     )
     return reading
 
@@ -124,7 +147,7 @@ def options_and_quantity(reading: Reading, texts: Sequence[str], kind: Kind) -> 
     rest = tuple(token for i, token in enumerate(tokens) if i not in used)
     quantity, replaces = _new_quantity([_Line("", rest, rest)])
     again = replace(reading, quantity=quantity, replaces=replaces)
-    again.wishes = [Wish(kind, wanted, quantity)]
+    again.wishes, again.understood = [Wish(kind, wanted, quantity)], True
     return again
 
 
@@ -169,9 +192,9 @@ def _is_yes(line: _Line) -> bool:
 
 
 def _sort_out_details(
-    lines: list[_Line], catalog: Catalog, *, awaiting_details: bool
+    lines: list[_Line], catalog: Catalog, awaited: Collection[str]
 ) -> tuple[Details, list[_Line]]:
-    found = Details()
+    found = NO_DETAILS
     others: list[_Line] = []
     free: list[_Line] = []
     for line in lines:
@@ -182,18 +205,25 @@ def _sort_out_details(
             found = found.updated(_from_one_line(line.text, match))
         else:
             free.append(line)
-    expecting = awaiting_details or found != Details()
+    # Someone who gives one detail is giving them all, asked or not.
+    open_to = found.missing if found != NO_DETAILS else frozenset(awaited)
     for line in free:
-        if not expecting or not _may_be_detail(line, catalog):
+        if not open_to or not _may_be_detail(line, catalog):
             others.append(line)
-        elif not found.name and _looks_like_name(line.text, alone=found == Details()):
+        elif "name" in open_to - _known(found) and _looks_like_name(
+            line.text, alone=found == NO_DETAILS
+        ):
             found = replace(found, name=line.text)
-        elif _looks_like_address(line.text) or found.name:
+        elif "address" in open_to and _looks_like_address(line.text):
             joined = f"{found.address}, {line.text}" if found.address else line.text
             found = replace(found, address=joined)
         else:
             others.append(line)
     return found, others
+
+
+def _known(details: Details) -> frozenset[str]:
+    return frozenset(_LABELS) - details.missing
 
 
 def _labelled(line: _Line, catalog: Catalog) -> Details | None:
@@ -203,15 +233,16 @@ def _labelled(line: _Line, catalog: Catalog) -> Details | None:
             continue
         value = match["value"].strip(" .,،")
         phone = PHONE.search(value)
-        if phone and name != "phone":
-            return replace(_from_one_line(value, phone), **{name: _before(value, phone)})
         if name == "phone":
             return Details(phone=phone.group()) if phone else None
-        if name == "name" and not _looks_like_name(value, alone=False):
+        if phone:
+            return replace(_from_one_line(value, phone), **{name: _before(value, phone)})
+        (rest,) = _lines([value])[:1] or (None,)
+        if name == "name" and not (
+            rest and _looks_like_name(value, alone=False) and _may_be_detail(rest, catalog)
+        ):
             return None
-        if name == "name" and not _may_be_detail(line, catalog):
-            return None
-        return Details(**{name: value})
+        return Details(**{name: value[:_LONGEST_DETAIL]})
     return None
 
 
@@ -243,7 +274,11 @@ def _cut_at_comma(text: str) -> tuple[str, str, str]:
 
 def _may_be_detail(line: _Line, catalog: Catalog) -> bool:
     known = vocabulary()
-    if any(known.says(kind, line.raw) for kind in _NOT_DETAILS) or re.search("[?؟!{}<>=]", line.text):
+    if any(known.says(kind, line.raw) for kind in _NOT_DETAILS):
+        return False
+    if any(_is_only(line, kind) for kind in _NOT_DETAILS_ALONE):
+        return False
+    if _ODD.search(line.text):
         return False
     if any(catalog.find_kind(line.tokens, i) for i in range(len(line.tokens))):
         return False
@@ -263,9 +298,11 @@ def _looks_like_name(text: str, *, alone: bool) -> bool:
 
 
 def _looks_like_address(text: str) -> bool:
-    return any(char.isalpha() for char in text) and (
-        any(char.isdigit() or char in ",،" for char in text) or len(text.split()) > 2
-    )
+    if not any(char.isalpha() for char in text) or len(text) > _LONGEST_DETAIL:
+        return False
+    if any(char.isdigit() or char in ",،" for char in text):
+        return True
+    return 2 < len(text.split()) <= _LONGEST_BARE_ADDRESS
 
 
 def _wishes(tokens: Tokens, catalog: Catalog) -> list[Wish]:
@@ -320,10 +357,9 @@ def _wish(kind: Kind, before: Tokens, after: Tokens) -> Wish:
     known = vocabulary()
     tokens = (*before, LINE_END, *after)
     wanted, used = kind.wanted_in(tokens)
-    left = [
-        token if i not in used and i != len(before) else "" for i, token in enumerate(tokens)
-    ]
-    quantity = _one_of(_numbers(left[: len(before)])[-1:]) if before else None
+    left = [token if i not in used and i != len(before) else "" for i, token in enumerate(tokens)]
+    ends = [i for i, token in enumerate(before) if token in BOUNDARIES]
+    quantity = _one_of(_numbers(left[ends[-1] + 1 if ends else 0 : len(before)]))
     if quantity is None:
         quantity = _one_of(_numbers(left[len(before) :]))
     return Wish(kind, wanted, quantity, instead=known.says("instead", before))
@@ -355,5 +391,7 @@ def _new_quantity(lines: Sequence[_Line]) -> tuple[int | None, int | None]:
         return None, None
     changes = known.says("change", tokens)
     rest = known.without("filler", known.without("change", tokens))
-    bare = all(token in BOUNDARIES or _numbers([token]) for token in rest)
+    bare = all(token in BOUNDARIES or _numbers([token]) for token in rest) and not any(
+        _ODD.search(line.text) for line in lines
+    )
     return (_one_of(numbers), None) if changes or bare else (None, None)

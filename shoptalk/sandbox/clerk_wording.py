@@ -7,12 +7,12 @@ detail, in a form that `read_back` understands in either language.
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from decimal import Decimal
 from enum import Enum, auto
 
 from shoptalk.sandbox.clerk_catalog import Catalog, Kind, Product
-from shoptalk.sandbox.clerk_reading import Details
+from shoptalk.sandbox.clerk_reading import NO_DETAILS, Details
 from shoptalk.sandbox.clerk_words import words
 
 MOST_LISTED = 8
@@ -41,7 +41,7 @@ class Order:
     """What is known of the order under discussion."""
 
     items: tuple[Item, ...] = ()
-    details: Details = Details()
+    details: Details = NO_DETAILS
     stage: Stage = Stage.OPEN
 
     @property
@@ -58,10 +58,10 @@ class Wording:
     choose: str
     which_one: str
     available: str
-    price: str
     out_of_stock: str
     sold_out: str
     only_left: str
+    ask_instead: str
     how_many: str
     unknown_goods: str
     catalog_price: str
@@ -81,7 +81,7 @@ class Wording:
     dropped: str
     welcome: str
     hand_over: str
-    comma: str = field(default=", ")
+    comma: str = ", "
 
 
 ENGLISH = Wording(
@@ -92,10 +92,10 @@ ENGLISH = Wording(
     choose="I need to know a little more to find the right one:",
     which_one="which one?",
     available="We have:",
-    price="{name} costs {price}.",
     out_of_stock="Sorry, {name} is out of stock. I can offer this instead:",
     sold_out="Sorry, {name} is out of stock.",
     only_left="Sorry, only {stock} of {name} are in stock. I can offer:",
+    ask_instead="Would you like that?",
     how_many="How many {name} would you like, please?",
     unknown_goods="Sorry, I did not find that in our catalog.",
     catalog_price="Our prices are the ones in the catalog; I cannot change them.",
@@ -124,10 +124,10 @@ ARABIC = Wording(
     choose="محتاج أعرف تفاصيل أكتر عشان أحدد المطلوب:",
     which_one="أي واحد؟",
     available="المتوفر عندنا:",
-    price="سعر {name} هو {price}.",
     out_of_stock="للأسف {name} غير متوفر حاليا. ممكن أعرض عليك بداله:",
     sold_out="للأسف {name} غير متوفر حاليا.",
     only_left="للأسف المتوفر من {name} هو {stock} فقط. ممكن أعرض عليك:",
+    ask_instead="تحب ناخده؟",
     how_many="كام قطعة من {name} لو سمحت؟",
     unknown_goods="للأسف مش لاقي ده في الكتالوج عندنا.",
     catalog_price="أسعارنا هي أسعار الكتالوج ومقدرش أغيرها.",
@@ -218,8 +218,8 @@ def detail_lines(details: Details, say: Wording) -> list[str]:
 
 
 def read_back(text: str, before: Order, catalog: Catalog) -> Order:
-    """What one message of the shop's side leaves of the order."""
-    lines = [line.strip() for line in text.splitlines()]
+    """What the shop's side leaves of the order with messages written one after the other."""
+    lines = [stripped for line in text.splitlines() if (stripped := line.strip())]
     items = tuple(item for line in lines if (item := _read_item(line, catalog)) is not None)
     details = before.details
     for line in lines:
@@ -231,10 +231,12 @@ def read_back(text: str, before: Order, catalog: Catalog) -> Order:
     if any(w.dropped in lines for w in WORDINGS):
         return Order((), details, Stage.DROPPED)
     if items:
-        asked = any(w.confirm in lines for w in WORDINGS) and details.complete
+        # Only as the last thing said: a colleague's remark after it may be what "ok" answers.
+        asked = any(w.confirm == lines[-1] for w in WORDINGS) and details.complete
         return Order(items, details, Stage.SUMMARISED if asked else Stage.QUOTED)
     # A colleague, or an answer about something else, came between: summarise again first.
-    return Order(before.items, details, Stage.QUOTED if before.items else Stage.OPEN)
+    stage = Stage.QUOTED if before.items else before.stage
+    return Order(before.items, details, stage)
 
 
 def _read_item(line: str, catalog: Catalog) -> Item | None:
@@ -242,14 +244,15 @@ def _read_item(line: str, catalog: Catalog) -> Item | None:
     match = resolved or still_open
     if match is None:
         return None
+    quantity = int(match[1])
     product = catalog.get(match[2]) if resolved else None
     tokens = words(product.head if product else match[2])
     found = catalog.find_kind(tokens, 0)
+    if product is not None:
+        kind = found[0] if found else catalog.kind((product,))
+        return Item(quantity, kind, dict(enumerate(kind.values_of(product))), product)
     if found is None:
         return None
-    kind = found[0]
-    if product is not None:
-        wanted = dict(enumerate(kind.values_of(product)))
-    else:
-        wanted, _ = kind.wanted_in(tokens[found[1] :])
-    return Item(int(match[1]), kind, wanted, product)
+    kind, end = found
+    wanted, _ = kind.wanted_in(tokens[end:])
+    return Item(quantity, kind, wanted, None)

@@ -22,11 +22,10 @@ MONEY = re.compile(
     r"[$€£]\s?\d+(?:[.,]\d+)*"
     r"|[-+]?\d+(?:[.,]\d+)*\s?(?:%|(?:percent|dollars?|usd|euros?|egp|جنيه|دولار|ريال|درهم|دينار)\b)"
 )
+_TIMES = re.compile(r"\b[x×]\s?(?=\d)|(?<=\d)\s?x\b")  # "x2", "2x"
 _LITRES = re.compile(r"(?<=\d)\s?l\b")  # elsewhere a lone "l" is a size
 _TOKEN = re.compile(r"(?<![\w.])-\d+|\d+(?:\.\d+)?|[^\W\d_][^\W_]*|[,،;؛\n]")
-_ARABIC_LETTERS = str.maketrans(
-    {"أ": "ا", "إ": "ا", "آ": "ا", "ٱ": "ا", "ى": "ي", "ة": "ه", "ؤ": "و", "ئ": "ي", "گ": "ك", "ـ": ""}
-)
+_ARABIC_LETTERS = str.maketrans("أإآٱىةؤئگ", "اااايهويك", "ـ")
 # Particles that Arabic writes as one word with the next: "and", "the", "with the", "for the".
 _PREFIXES = ("وال", "بال", "ال", "لل", "و", "ب")
 _SHORTEST_STEM = 3
@@ -49,14 +48,14 @@ def folded(text: str) -> str:
     """`plain`, in lower case, Arabic without vowel signs and spelling variants."""
     marks_split = unicodedata.normalize("NFD", plain(text).casefold())
     bare = "".join(char for char in marks_split if unicodedata.category(char) != "Mn")
-    bare = _LITRES.sub(" litre", bare.translate(_ARABIC_LETTERS))
+    bare = _LITRES.sub(" litre", _TIMES.sub(" ", bare.translate(_ARABIC_LETTERS)))
     return bare.replace("'", "").replace("’", "").replace("👍", " yes ")
 
 
 def split(text: str) -> Tokens:
     """Tokens before any renaming, for recognising set phrases."""
     return tuple(
-        COMMA if token in "،;؛" else _singular(token) for token in _TOKEN.findall(folded(text))
+        COMMA if found in "،;؛" else _singular(found) for found in _TOKEN.findall(folded(text))
     )
 
 
@@ -115,7 +114,7 @@ def vocabulary() -> Vocabulary:
     raw = json.loads(source.read_text(encoding="utf-8"))
     aliases: dict[str, list[tuple[Tokens, Tokens]]] = {}
     for name, forms in raw["aliases"].items():
-        for form in forms:
+        for form in (name, *forms):  # a name is itself, also when a form is part of it
             tokens = split(form)
             aliases.setdefault(tokens[0], []).append((tokens, split(name)))
     for entries in aliases.values():
