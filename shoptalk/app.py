@@ -1,8 +1,5 @@
 """Putting the rooms together: settings, database, platforms, model. Used by cli and scheduler."""
 
-import os
-import secrets
-import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,6 +13,7 @@ from shoptalk.db import schema
 from shoptalk.db.embedded import EmbeddedServer
 from shoptalk.db.engine import Database, connect
 from shoptalk.db.models import ChannelIntegration
+from shoptalk.db.presence import Presence
 from shoptalk.errors import UsageError
 from shoptalk.importer.pace import Pace
 from shoptalk.platforms import registry
@@ -39,6 +37,7 @@ class App:
         self._database: Database | None = None
         self._schema_fits = False
         self._vault: Vault | None = None
+        self._presence: Presence | None = None
         self._platforms: dict[int, tuple[str, Platform]] = {}
         self._paces: dict[int, Pace] = {}
         self._lock = threading.Lock()
@@ -130,10 +129,11 @@ class App:
         Raises:
             UsageError: there is no key to any model.
         """
-        from shoptalk.db.turns import BufferPolicy
+        from shoptalk.db.turns import BufferPolicy, SelectionPolicy
         from shoptalk.responder.answer import Answerer, AnswerPolicy
         from shoptalk.responder.model.openai_client import make_model
         from shoptalk.responder.passes import Responder
+        from shoptalk.responder.window import reply_windows
 
         settings = self.settings
         if settings.openai_api_key is None:
@@ -147,6 +147,11 @@ class App:
                 most_messages=settings.max_buffer_size,
                 longest=timedelta(milliseconds=settings.max_buffer_age_ms),
             ),
+            selection=SelectionPolicy(
+                takeover_pause=timedelta(seconds=settings.takeover_pause_seconds),
+                backlog_after=timedelta(seconds=settings.backlog_after_seconds),
+            ),
+            most_replies_an_hour=settings.max_replies_per_hour,
             default_model=settings.openai_model,
             longest_thinking=timedelta(milliseconds=settings.ai_processing_timeout_ms),
         )
@@ -157,18 +162,28 @@ class App:
             policy=policy,
             clock=self.clock,
         )
-        return Responder(answerer, name=_own_name(), concurrency=settings.worker_concurrency)
+        return Responder(
+            answerer,
+            self.presence,
+            windows=reply_windows(registry.adapter(name) for name in registry.names()),
+            concurrency=settings.worker_concurrency,
+        )
+
+    @property
+    def presence(self) -> Presence:
+        """What tells others that this process is alive."""
+        with self._lock:
+            if self._presence is None:
+                self._presence = Presence(self.database.engine)
+            return self._presence
 
     def close(self) -> None:
+        if self._presence is not None:
+            self._presence.leave()
         if self._database is not None:
             self._database.close()
         if self._embedded is not None:
             self._embedded.leave()
-
-
-def _own_name() -> str:
-    """A name no other process has, also after a restart with the same process id."""
-    return f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
 
 
 @contextmanager

@@ -24,6 +24,7 @@ COMMANDS = {
     "run": ("run:run", "Import and reply every few seconds until stopped."),
     "status": ("status:status", "Show channels, queue, last runs and errors."),
     "why": ("why:why", "Tell why a message was answered, or why not."),
+    "backlog": ("backlog:backlog", "What waited long: list it, have it answered, dismiss it."),
     "conversations": ("conversations:conversations", "List, show, switch the AI on or off."),
     "messages": ("messages:messages", "List messages and what became of them."),
     "products": ("products:products", "Import and list the catalog."),

@@ -29,10 +29,15 @@ class TextFormatter(logging.Formatter):
             f" {name}={json.dumps(value, default=str)}" for name, value in _fields(record).items()
         )
         line = f"{_moment(record)} {record.levelname} {record.getMessage()}{fields}"
-        line = line.encode("unicode_escape").decode() if not line.isprintable() else line
+        lines = [line]
         if record.exc_info:
-            line += "\n" + self.formatException(record.exc_info)
-        return line
+            # indented: what an exception quotes cannot look like a line of ours
+            lines += [f"    {row}" for row in self.formatException(record.exc_info).splitlines()]
+        return "\n".join(map(_printable, lines))
+
+
+def _printable(line: str) -> str:
+    return line if line.isprintable() else line.encode("unicode_escape").decode()
 
 
 class JsonFormatter(logging.Formatter):

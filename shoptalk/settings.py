@@ -3,11 +3,11 @@
 import functools
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
 import platformdirs
-from pydantic import BeforeValidator, Field, SecretStr, ValidationError, field_validator
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from shoptalk.errors import UsageError
 
@@ -15,22 +15,21 @@ GRAPH_VERSION = "v25.0"
 OPENAI_URL = "https://api.openai.com/v1"
 
 
-def _empty_is_unset(value: Any) -> Any:
-    return None if value == "" else value
-
-
-OptionalText = Annotated[str | None, NoDecode, BeforeValidator(_empty_is_unset)]
-OptionalSecret = Annotated[SecretStr | None, BeforeValidator(_empty_is_unset)]
-
 
 class Settings(BaseSettings):
     """Read once at start-up; the names of the fields are the names of the variables."""
 
-    model_config = SettingsConfigDict(env_file=".env", extra="ignore", hide_input_in_errors=True)
+    model_config = SettingsConfigDict(
+        env_file=".env",
+        env_ignore_empty=True,
+        extra="ignore",
+        hide_input_in_errors=True,
+        allow_inf_nan=False,
+    )
 
-    database_url: OptionalSecret = None  # None: the embedded server
+    database_url: SecretStr | None = None  # None: the embedded server
     shoptalk_home: Path = Field(default_factory=lambda: platformdirs.user_data_path("shoptalk"))
-    shoptalk_secret_key: OptionalSecret = None  # None: made and kept in shoptalk_home
+    shoptalk_secret_key: SecretStr | None = None  # None: made and kept in shoptalk_home
     workspace: str = Field("default", min_length=1, description="which shop the commands are about")
 
     facebook_api_base_url: str = f"https://graph.facebook.com/{GRAPH_VERSION}"
@@ -39,7 +38,7 @@ class Settings(BaseSettings):
     twilio_api_base_url: str = "https://api.twilio.com"
     chatwoot_base_url: str = "https://app.chatwoot.com"
 
-    openai_api_key: OptionalSecret = None
+    openai_api_key: SecretStr | None = None
     openai_base_url: str = OPENAI_URL
     openai_model: str = "gpt-6-luna"
     openai_timeout: float = Field(30, gt=0, description="seconds for one request to the model")
@@ -57,6 +56,9 @@ class Settings(BaseSettings):
     max_buffer_size: int = Field(50, ge=1, description="messages that end a turn at once")
     max_buffer_age_ms: int = Field(300_000, ge=0, description="longest a turn may gather")
     ai_processing_timeout_ms: int = Field(30_000, ge=1_000, description="longest a turn may think")
+    takeover_pause_seconds: int = Field(43_200, ge=0, description="the AI's pause after a person")
+    backlog_after_seconds: int = Field(21_600, ge=60, description="older ones wait for the owner")
+    max_replies_per_hour: int = Field(20, ge=1, description="of the AI, in one conversation")
     response_quality_threshold: float = Field(0.7, ge=0, le=1)
     worker_concurrency: int = Field(10, ge=1, le=200)
     extraction_interval: int = Field(300_000, ge=1_000, description="milliseconds")

@@ -75,12 +75,17 @@ class Outcome(StrEnum):
     HISTORY = "history"  #: written before the cut-over
     AI_OFF = "ai_off"
     ANSWERED_BY_PERSON = "answered_by_person"
+    TAKEN_OVER = "taken_over"  #: a person has answered lately; the AI steps back for a while
+    REPLY_LIMIT = "reply_limit"  #: the AI has said enough here for an hour
+    LOOP = "loop"  #: both sides repeat themselves
+    DISMISSED = "dismissed"  #: the owner decided so
     WINDOW_CLOSED = "window_closed"
     UNREACHABLE = "unreachable"  #: the platform will not deliver to this customer
     THREAD_TAKEN = "thread_taken"  #: another app holds the thread
     DELIVERY_FAILED = "delivery_failed"
     DELIVERY_UNCERTAIN = "delivery_uncertain"
     MODEL_FAILED = "model_failed"
+    PRICE_REFUSED = "price_refused"  #: the model insists on a price that is not the shop's
 
     @property
     def sentence(self) -> str:
@@ -92,12 +97,17 @@ _OUTCOME_SENTENCES = {
     Outcome.HISTORY: "It was written before the channel was connected: history is never answered.",
     Outcome.AI_OFF: "The AI was switched off for this conversation.",
     Outcome.ANSWERED_BY_PERSON: "A person at the shop answered it.",
+    Outcome.TAKEN_OVER: "A person at the shop has taken the conversation over; the AI pauses.",
+    Outcome.REPLY_LIMIT: "The AI had answered often enough in this conversation for an hour.",
+    Outcome.LOOP: "Both sides were repeating themselves, as two machines do.",
+    Outcome.DISMISSED: "It waited long, and the owner decided not to have it answered.",
     Outcome.WINDOW_CLOSED: "It was older than the platform's reply window.",
     Outcome.UNREACHABLE: "The platform does not deliver to this customer.",
     Outcome.THREAD_TAKEN: "Another app holds this thread on the platform.",
     Outcome.DELIVERY_FAILED: "The answer could not be delivered.",
     Outcome.DELIVERY_UNCERTAIN: "Whether the answer arrived cannot be told; a person must look.",
     Outcome.MODEL_FAILED: "The model gave no usable answer.",
+    Outcome.PRICE_REFUSED: "The model insisted on a price that is not the shop's.",
 }
 
 

@@ -5,9 +5,11 @@ variable may hold several keys, comma-separated: the first seals, all of them op
 """
 
 import base64
+import contextlib
 import hashlib
 import json
 import os
+import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -61,14 +63,10 @@ def open_vault(secret_key: SecretStr | None, home: Path) -> Vault:
         return Vault(path.read_text())
     except FileNotFoundError:
         home.mkdir(parents=True, exist_ok=True)
-    fresh = path.with_name(f".{KEY_FILE}.{os.getpid()}")
-    handle = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(handle, "wb") as file:
-        file.write(Fernet.generate_key())
-    try:
-        os.link(fresh, path)  # two first starts at once: the one that links is the one both use
-    except FileExistsError:
-        pass
-    finally:
-        fresh.unlink()
+    with tempfile.NamedTemporaryFile(dir=home, prefix=f".{KEY_FILE}.") as fresh:  # mode 0600
+        fresh.write(Fernet.generate_key())
+        fresh.flush()
+        # two first starts at once: the one that links is the one both use
+        with contextlib.suppress(FileExistsError):
+            os.link(fresh.name, path)
     return Vault(path.read_text())

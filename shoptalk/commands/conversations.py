@@ -149,6 +149,6 @@ def ai(app: App, handle: str, switch: str) -> None:
     workspace_id = app.workspace_id()
     with app.database.transaction() as session:
         conversation = get_conversation(session, workspace_id, handle)
-        taken_up = switch_ai(session, conversation, enabled=switch == "on")
+        taken_up = switch_ai(session, conversation, enabled=switch == "on", now=app.clock())
     waiting = f"; {taken_up} waiting messages will be answered" if taken_up else ""
     click.echo(f"The AI is {switch} for conversation {conversation.id}{waiting}.")

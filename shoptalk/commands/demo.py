@@ -8,7 +8,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from importlib.resources import as_file, files
 from pathlib import Path
 
@@ -275,7 +275,13 @@ def _explain(stage: Stage, message_id: str) -> None:
     app = stage.app
     with app.database.transaction() as session:
         message, conversation = get_message(session, app.workspace_id(), message_id)
-        explanation = explain(session, message, conversation, now=app.clock())
+        explanation = explain(
+            session,
+            message,
+            conversation,
+            now=app.clock(),
+            backlog_after=timedelta(seconds=app.settings.backlog_after_seconds),
+        )
     _title("Why one message was not answered")
     click.echo(f"  $ shoptalk why {message_id}")
     click.echo(f"  {visible(message.content)!r}: {explanation.sentence}")

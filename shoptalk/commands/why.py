@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import asdict
+from datetime import timedelta
 
 import click
 
@@ -21,7 +22,13 @@ def why(app: App, message_id: str, as_json: bool) -> None:
     workspace_id = app.workspace_id()
     with app.database.transaction() as session:
         message, conversation = get_message(session, workspace_id, message_id)
-        explanation = explain(session, message, conversation, now=app.clock())
+        explanation = explain(
+            session,
+            message,
+            conversation,
+            now=app.clock(),
+            backlog_after=timedelta(seconds=app.settings.backlog_after_seconds),
+        )
     if as_json:
         click.echo(json.dumps(asdict(explanation)))
         return

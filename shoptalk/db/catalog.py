@@ -49,7 +49,9 @@ def put_products(session: Session, workspace_id: int, rows: Iterable[Mapping[str
 def lock_conversation(session: Session, conversation_id: int) -> Conversation:
     """Orders of one conversation are made one after the other."""
     return session.scalars(
-        select(Conversation).where(Conversation.id == conversation_id).with_for_update()
+        select(Conversation)
+        .where(Conversation.id == conversation_id)
+        .with_for_update(key_share=True)
     ).one()
 
 

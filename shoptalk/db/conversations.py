@@ -1,6 +1,7 @@
 """Queries on conversations and messages for reading. Callers own the transaction."""
 
 from collections.abc import Sequence
+from datetime import datetime
 
 from sqlalchemy import or_, select, update
 from sqlalchemy.orm import Session
@@ -110,14 +111,17 @@ def messages_of_turn(session: Session, turn_id: int) -> Sequence[Message]:
     ).all()
 
 
-def switch_ai(session: Session, conversation: Conversation, *, enabled: bool) -> int:
+def switch_ai(session: Session, conversation: Conversation, *, enabled: bool, now: datetime) -> int:
     """Switch the AI on or off; return how many waiting messages that concerns.
 
-    Switching on gives the customer who is still waiting an answer: messages set aside because it
-    was off are taken up again, as long as nobody from the shop has written since.
+    Switching on ends the pause after a person's message, and gives the customer who is still
+    waiting an answer: what was set aside meanwhile is taken up again, as long as nobody from the
+    shop has written since.
     """
     session.execute(
-        update(Conversation).where(Conversation.id == conversation.id).values(ai_enabled=enabled)
+        update(Conversation)
+        .where(Conversation.id == conversation.id)
+        .values(ai_enabled=enabled, **({"ai_resumed_at": now} if enabled else {}))
     )
     if not enabled:
         return 0
@@ -135,10 +139,10 @@ def switch_ai(session: Session, conversation: Conversation, *, enabled: bool) ->
         update(Message)
         .where(
             Message.conversation_id == conversation.id,
-            Message.outcome == Outcome.AI_OFF,
+            Message.outcome.in_([Outcome.AI_OFF, Outcome.TAKEN_OVER]),
             or_(newest_of_ours.is_(None), Message.created_at > newest_of_ours),
         )
-        .values(outcome=None)
+        .values(outcome=None, turn_id=None)  # a turn that was closed takes nothing in
         .returning(Message.id)
     )
     return len(taken_up.all())

@@ -7,6 +7,7 @@ from sqlalchemy import select, text, update
 from sqlalchemy.orm import Session
 
 from shoptalk.db.models import Delivery, Message, Turn, TurnStatus
+from shoptalk.db.turns import lock_conversation
 from shoptalk.errors import UsageError
 from shoptalk.types import SenderType
 
@@ -60,6 +61,7 @@ _STORE_OUR_MESSAGE = text("""
 
 def record_sent(session: Session, delivery: Delivery, message_id: str, *, now: datetime) -> None:
     """The platform took it: keep its id, and the message as one of the conversation's."""
+    lock_conversation(session, delivery.conversation_id)
     session.execute(
         update(Delivery)
         .where(Delivery.id == delivery.id)
@@ -109,6 +111,7 @@ def settle_unsent(session: Session, turn: Turn, status: str, reason: str) -> Non
 
 def retry(session: Session, delivery: Delivery, *, now: datetime) -> None:
     """Take up a turn again whose delivery failed or is uncertain, by a person's decision."""
+    lock_conversation(session, delivery.conversation_id)
     session.execute(
         update(Delivery)
         .where(Delivery.turn_id == delivery.turn_id, Delivery.status.in_(["failed", "uncertain"]))

@@ -110,7 +110,8 @@ _INSERT_MESSAGES = text("""
     INSERT INTO messages (
         conversation_id, message_id, content, sender_type, is_old, reply_sent, outcome,
         created_at, imported_at, content_type, attachments, reply_to, sequence_no)
-    SELECT row.conversation_id, row.message_id, row.content, row.sender_type,
+    SELECT DISTINCT ON (row.message_id)
+        row.conversation_id, row.message_id, row.content, row.sender_type,
         row.created_at < :cut_over, row.created_at < :cut_over,
         CASE WHEN row.created_at < :cut_over AND row.sender_type = 'customer'
             THEN CAST(:history AS text) END,
@@ -123,7 +124,7 @@ _INSERT_MESSAGES = text("""
         CAST(:sequence_nos AS bigint[])
     ) AS row (conversation_id, message_id, content, sender_type, created_at, content_type,
         attachments, reply_to, sequence_no)
-    ORDER BY row.message_id
+    ORDER BY row.message_id, row.conversation_id, row.sequence_no
     ON CONFLICT (message_id) DO UPDATE SET created_at = excluded.created_at
         -- ours was stored with our own time when it was sent; the platform's is the true one
         WHERE messages.sender_type = 'agent' AND messages.created_at <> excluded.created_at
@@ -232,16 +233,28 @@ def _merged(threads: Sequence[ThreadRows]) -> list[ThreadRows]:
         if before is None:
             by_id[thread.thread_id] = thread
             continue
-        known = {message.message_id for message in before.messages}
-        added = [message for message in thread.messages if message.message_id not in known]
+        older, newer = _around(before.messages, thread.messages)
         by_id[thread.thread_id] = ThreadRows(
             thread_id=thread.thread_id,
             customer=thread.customer,
-            messages=sorted([*before.messages, *added], key=lambda message: message.created_at),
+            messages=sorted(
+                [*older, *before.messages, *newer], key=lambda message: message.created_at
+            ),
             updated_at=max(filter(None, (before.updated_at, thread.updated_at)), default=None),
             history_complete=before.history_complete or thread.history_complete,
         )
     return list(by_id.values())
+
+
+def _around(
+    known: Sequence[InboundMessage], shown: Sequence[InboundMessage]
+) -> tuple[list[InboundMessage], list[InboundMessage]]:
+    """What `shown` adds before and after what is known; with nothing in common it is older."""
+    ids = {message.message_id for message in known}
+    common = [place for place, message in enumerate(shown) if message.message_id in ids]
+    end = common[0] if common else len(shown)
+    newer = [message for message in shown[end:] if message.message_id not in ids]
+    return list(shown[:end]), newer
 
 
 def _insert(

@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING
 
 from sqlalchemy import text
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import OperationalError, ProgrammingError
 
 from shoptalk.db.engine import Database
 from shoptalk.errors import UsageError
@@ -27,7 +27,7 @@ def current_revision(database: Database) -> str | None:
             if connection.scalar(text("SELECT to_regclass('alembic_version')")) is None:
                 return None
             revision = connection.scalar(text("SELECT version_num FROM alembic_version"))
-    except OperationalError as exc:
+    except (OperationalError, ProgrammingError) as exc:  # no answer, or an address it cannot use
         reason = str(exc.orig).strip().splitlines()[-1] if exc.orig else "no answer"
         raise UsageError(f"The database cannot be reached: {reason}") from None
     return None if revision is None else str(revision)

@@ -1,11 +1,14 @@
 """Queries on turns. Callers own the transaction; nothing here commits.
 
 A turn is claimed by writing a name and a moment on its row. SKIP LOCKED lets many claim side by
-side; a claim whose moment has passed is free again, so a dead process loses nothing. Every later
-change names the claimant: who lost the claim changes nothing.
+side; a claim whose moment has passed, or whose claimant is gone, is free again, so a dead process
+loses nothing. Every later change names the claimant: who lost the claim changes nothing.
+
+Whoever changes more than one table locks the conversation first, then its turn, deliveries and
+messages: storing, gathering and sending meet on the same rows all the time.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -13,6 +16,7 @@ from sqlalchemy import and_, func, or_, select, text, update
 from sqlalchemy.orm import Session
 
 from shoptalk.db.models import ChannelIntegration, Conversation, Delivery, Message, Turn, TurnStatus
+from shoptalk.db.presence import CLAIMANT_IS_GONE
 from shoptalk.types import ConversationState, Outcome, SenderType
 
 
@@ -25,16 +29,67 @@ class BufferPolicy:
     longest: timedelta
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SelectionPolicy:
+    """Which waiting messages the AI leaves to people."""
+
+    takeover_pause: timedelta  #: after a person has written
+    backlog_after: timedelta  #: what waited longer is the owner's to decide
+
+
 _WAITING = """
     message.sender_type = 'customer' AND NOT message.is_old AND NOT message.reply_sent
     AND message.outcome IS NULL AND message.turn_id IS NULL
 """
 
+_SETTLE_TOO_OLD = text(f"""
+    WITH late AS (
+        SELECT conversation.id, now_and_then.oldest
+        FROM unnest(CAST(:platforms AS text[]), CAST(:oldest AS timestamptz[]))
+            AS now_and_then (platform, oldest)
+        JOIN conversations AS conversation USING (platform)
+        WHERE EXISTS (
+            SELECT FROM messages AS message
+            WHERE message.conversation_id = conversation.id
+              AND message.created_at < now_and_then.oldest AND {_WAITING})
+        FOR NO KEY UPDATE OF conversation SKIP LOCKED
+    )
+    UPDATE messages AS message SET outcome = :window_closed
+    FROM late WHERE message.conversation_id = late.id
+      AND message.created_at < late.oldest AND {_WAITING}
+""")  # noqa: S608
+
+_SETTLE_TAKEN_OVER = text(f"""
+    WITH taken AS (
+        SELECT conversation.id, person.wrote_at
+        FROM conversations AS conversation
+        CROSS JOIN LATERAL (
+            SELECT max(created_at) AS wrote_at FROM messages
+            WHERE conversation_id = conversation.id AND sender_type = 'employee' AND NOT is_old
+              AND created_at > :since
+              AND created_at > coalesce(conversation.ai_resumed_at, '-infinity')
+        ) AS person
+        WHERE person.wrote_at IS NOT NULL AND EXISTS (
+            SELECT FROM messages AS message
+            WHERE message.conversation_id = conversation.id AND {_WAITING})
+        FOR NO KEY UPDATE OF conversation SKIP LOCKED
+    )
+    UPDATE messages AS message SET outcome =
+        CASE WHEN message.created_at <= taken.wrote_at
+        THEN CAST(:answered_by_person AS text) ELSE :taken_over END
+    FROM taken WHERE message.conversation_id = taken.id AND {_WAITING}
+""")  # noqa: S608
+
 _SETTLE_SWITCHED_OFF = text(f"""
+    WITH off AS (
+        SELECT conversation.id FROM conversations AS conversation
+        WHERE NOT conversation.ai_enabled AND EXISTS (
+            SELECT FROM messages AS message
+            WHERE message.conversation_id = conversation.id AND {_WAITING})
+        FOR NO KEY UPDATE SKIP LOCKED
+    )
     UPDATE messages AS message SET outcome = :ai_off
-    FROM conversations AS conversation
-    WHERE conversation.id = message.conversation_id AND NOT conversation.ai_enabled
-      AND {_WAITING}
+    FROM off WHERE message.conversation_id = off.id AND {_WAITING}
 """)  # noqa: S608
 
 # A message that comes while the clock of its platform runs ahead of ours counts from when it was
@@ -46,7 +101,9 @@ _GATHER = text(f"""
         FROM messages AS message
         JOIN conversations AS conversation ON conversation.id = message.conversation_id
         WHERE conversation.ai_enabled AND {_WAITING}
-        FOR UPDATE OF message SKIP LOCKED
+          AND (message.released OR message.created_at
+              > coalesce(CAST(:held_before AS timestamptz), '-infinity'))
+        FOR NO KEY UPDATE OF conversation, message SKIP LOCKED
     ), burst AS (
         SELECT conversation_id, count(*) AS size, min(written_at) AS first_written,
             max(written_at) AS last_written, min(created_at) AS first_at, max(created_at) AS last_at
@@ -70,7 +127,8 @@ _GATHER = text(f"""
                 CASE WHEN queue.message_count + excluded.message_count >= :most_messages
                 THEN CAST(:now AS timestamptz)
                 ELSE least(excluded.due_at, queue.created_at + :longest) END,
-                CASE WHEN queue.attempts > 0 THEN queue.due_at END)
+                -- it waits because something failed: more to answer does not shorten that
+                CASE WHEN queue.error IS NOT NULL THEN queue.due_at END)
             WHERE queue.status = 'buffering'
         RETURNING id, conversation_id
     ), gathered AS (
@@ -87,12 +145,44 @@ _GATHER = text(f"""
 """)  # noqa: S608
 
 
-def gather(session: Session, policy: BufferPolicy, *, now: datetime) -> int:
-    """Put every message that waits for an answer into its conversation's turn; return how many.
+def settle(
+    session: Session,
+    policy: SelectionPolicy,
+    windows: Mapping[str, timedelta],
+    *,
+    now: datetime,
+) -> None:
+    """Give waiting messages that will not be answered their outcome.
 
-    Those of conversations where the AI is off are settled with that outcome.
+    Args:
+        windows: how long after a message each platform takes a reply, by its name.
     """
     session.execute(_SETTLE_SWITCHED_OFF, {"ai_off": Outcome.AI_OFF})
+    session.execute(
+        _SETTLE_TAKEN_OVER,
+        {
+            "since": now - policy.takeover_pause,
+            "answered_by_person": Outcome.ANSWERED_BY_PERSON,
+            "taken_over": Outcome.TAKEN_OVER,
+        },
+    )
+    session.execute(
+        _SETTLE_TOO_OLD,
+        {
+            "platforms": list(windows),
+            "oldest": [now - window for window in windows.values()],
+            "window_closed": Outcome.WINDOW_CLOSED,
+        },
+    )
+
+
+def gather(
+    session: Session, policy: BufferPolicy, *, now: datetime, held_before: datetime | None = None
+) -> int:
+    """Put every message that waits for an answer into its conversation's turn; return how many.
+
+    What was written before `held_before` is the owner's to release first.
+    """
     gathered = session.scalar(
         _GATHER,
         {
@@ -100,6 +190,7 @@ def gather(session: Session, policy: BufferPolicy, *, now: datetime) -> int:
             "quiet": policy.quiet,
             "longest": policy.longest,
             "most_messages": policy.most_messages,
+            "held_before": held_before,
         },
     )
     return int(gathered or 0)
@@ -119,7 +210,11 @@ def claim_due(
         .where(
             Turn.status.in_([TurnStatus.BUFFERING, TurnStatus.SENDING]),
             Turn.due_at <= now,
-            or_(Turn.claimed_until.is_(None), Turn.claimed_until < now),
+            or_(
+                Turn.claimed_until.is_(None),
+                Turn.claimed_until < now,
+                text(CLAIMANT_IS_GONE),
+            ),
             ChannelIntegration.is_connected,
             ChannelIntegration.stopped_at.is_(None),
         )
@@ -134,8 +229,21 @@ def claim_due(
         .values(claimed_by=claimant, claimed_until=until)
         .returning(Turn)
     ).all()
-    _set_state(session, turns, ConversationState.PROCESSING)
     return sorted(turns, key=lambda turn: turn.due_at)
+
+
+def show_processing(session: Session, turns: Sequence[Turn]) -> None:
+    """Say on their conversations that turns were claimed. Apart from the claim: see the order."""
+    _set_state(session, turns, ConversationState.PROCESSING)
+
+
+def lock_conversation(session: Session, conversation_id: int) -> None:
+    """Be the only one to change this conversation and what hangs on it, until the end."""
+    session.execute(
+        select(Conversation.id)
+        .where(Conversation.id == conversation_id)
+        .with_for_update(key_share=True)
+    )
 
 
 def _set_state(session: Session, turns: Sequence[Turn], state: ConversationState) -> None:
@@ -164,6 +272,7 @@ def _change(session: Session, turn: Turn, **values: object) -> bool:
 
 def lock(session: Session, turn: Turn) -> Turn | None:
     """The turn as it is now, kept so until the transaction ends; None when it is not ours."""
+    lock_conversation(session, turn.conversation_id)
     return session.scalars(
         select(Turn)
         .where(Turn.id == turn.id, Turn.claimed_by == turn.claimed_by)
@@ -175,9 +284,9 @@ def lock(session: Session, turn: Turn) -> Turn | None:
 def put_back(
     session: Session, turn: Turn, *, due_at: datetime, error: str | None, failed: bool
 ) -> bool:
-    """Give the turn up for now; it is due again at a moment."""
-    _set_state(session, [turn], ConversationState.BUFFERING)
-    return _change(
+    """Give the turn up for now; it is due again at a moment. False: the claim was lost."""
+    lock_conversation(session, turn.conversation_id)
+    ours = _change(
         session,
         turn,
         claimed_by=None,
@@ -186,9 +295,12 @@ def put_back(
         error=error,
         attempts=Turn.attempts + int(failed),
     )
+    if ours:
+        _set_state(session, [turn], ConversationState.BUFFERING)
+    return ours
 
 
-def find_newest_from_us(session: Session, turn: Turn) -> Message | None:
+def find_answer_by_person(session: Session, turn: Turn) -> Message | None:
     """A person's message that comes after everything the customer wrote in this turn."""
     newest_of_turn = (
         select(Message.created_at, Message.sequence_no)
@@ -212,6 +324,39 @@ def find_newest_from_us(session: Session, turn: Turn) -> Message | None:
         )
         .limit(1)
     ).first()
+
+
+def is_taken_over(session: Session, turn: Turn, *, since: datetime) -> bool:
+    """Whether a person has written in the conversation since then and not handed it back."""
+    resumed_at = (
+        select(func.coalesce(Conversation.ai_resumed_at, since))
+        .where(Conversation.id == turn.conversation_id)
+        .scalar_subquery()
+    )
+    found = session.scalar(
+        select(Message.id)
+        .where(
+            Message.conversation_id == turn.conversation_id,
+            Message.sender_type == SenderType.EMPLOYEE,
+            ~Message.is_old,
+            Message.created_at > since,
+            Message.created_at > resumed_at,
+        )
+        .limit(1)
+    )
+    return found is not None
+
+
+def count_answered(session: Session, turn: Turn, *, since: datetime) -> int:
+    """How many turns of the conversation were answered since then."""
+    found = session.scalar(
+        select(func.count()).where(
+            Turn.conversation_id == turn.conversation_id,
+            Turn.status == TurnStatus.ANSWERED,
+            Turn.closed_at > since,
+        )
+    )
+    return int(found or 0)
 
 
 def leave_for_next_turn(session: Session, turn: Turn, seen: Sequence[int]) -> None:
@@ -248,6 +393,7 @@ def close(
     error: str | None = None,
 ) -> bool:
     """End the turn: its messages get the outcome. False: the claim was lost, nothing changed."""
+    lock_conversation(session, turn.conversation_id)
     answered = outcome == Outcome.ANSWERED
     ours = _change(
         session,

@@ -39,12 +39,18 @@ def compose_reply(
             raise ModelUnavailable("the model did not finish in time")
         said = talk.ask(timeout_seconds=left)
         if not said.tool_calls:
-            if not said.text.strip():
+            text = _storable(said.text).strip()
+            if not text:
                 raise ModelRefused("the model's answer is empty")
-            return said.text.strip()
+            return text
         for call in said.tool_calls:
             talk.tell(call, _run(call, create_order))
     raise ModelRefused("the model kept calling tools and gave no answer")
+
+
+def _storable(text: str) -> str:
+    """Without what PostgreSQL cannot hold in a text, and no customer could read."""
+    return text.encode(errors="ignore").decode().replace("\0", "")
 
 
 def _run(call: ToolCall, create_order: RunTool) -> str:

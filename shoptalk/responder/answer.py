@@ -14,7 +14,7 @@ from datetime import timedelta
 
 from shoptalk.db import turns
 from shoptalk.db.channels import stop_channel
-from shoptalk.db.conversations import messages_of_turn
+from shoptalk.db.conversations import last_messages, messages_of_turn
 from shoptalk.db.deliveries import deliveries_of, settle_unsent
 from shoptalk.db.engine import Database
 from shoptalk.db.models import ChannelIntegration, Conversation, Turn, TurnStatus
@@ -36,13 +36,14 @@ from shoptalk.responder import tools
 from shoptalk.responder.agent import compose_reply
 from shoptalk.responder.context import Context, read_context
 from shoptalk.responder.deliver import ClaimLost, Courier
+from shoptalk.responder.loops import LOOP_LOOKS_AT, is_loop
 from shoptalk.responder.model.base import Model
 from shoptalk.responder.split import split
+from shoptalk.responder.window import WINDOW_MARGIN
 from shoptalk.types import Clock, Outcome
 
 log = logging.getLogger(__name__)
 
-WINDOW_MARGIN = timedelta(minutes=5)  #: the platform's clock decides, not ours
 FIRST_WAIT = timedelta(seconds=10)
 LONGEST_WAIT = timedelta(minutes=10)
 MOST_REFUSALS = 3  #: answers of the model that were of no use, before a person must look
@@ -53,6 +54,8 @@ class AnswerPolicy:
     """What of the settings concerns answering."""
 
     buffer: turns.BufferPolicy
+    selection: turns.SelectionPolicy
+    most_replies_an_hour: int
     default_model: str
     longest_thinking: timedelta
 
@@ -131,11 +134,21 @@ class Answerer:
 
     def _why_not(self, turn: Turn, platform: Platform) -> Outcome | None:
         """The reason not to answer this turn now, if there is one."""
+        now = self.clock()
         with self.database.transaction() as session:
             if not session.get_one(Conversation, turn.conversation_id).ai_enabled:
                 return Outcome.AI_OFF
-            if turns.find_newest_from_us(session, turn) is not None:
+            if turns.find_answer_by_person(session, turn) is not None:
                 return Outcome.ANSWERED_BY_PERSON
+            since = now - self.policy.selection.takeover_pause
+            if turns.is_taken_over(session, turn, since=since):
+                return Outcome.TAKEN_OVER
+            an_hour_ago = now - timedelta(hours=1)
+            answered = turns.count_answered(session, turn, since=an_hour_ago)
+            if answered >= self.policy.most_replies_an_hour:
+                return Outcome.REPLY_LIMIT
+            if is_loop(last_messages(session, turn.conversation_id, limit=LOOP_LOOKS_AT)):
+                return Outcome.LOOP
         return self._window_outcome(turn, platform)
 
     def _window_outcome(self, turn: Turn, platform: Platform) -> Outcome | None:

@@ -1,13 +1,14 @@
 """A responder pass: what waits becomes turns, and the turns that are due are answered."""
 
-import itertools
 import logging
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 
 from shoptalk.db import turns
 from shoptalk.db.models import Turn
+from shoptalk.db.presence import Presence
 from shoptalk.responder.answer import Answerer
 from shoptalk.types import Outcome
 
@@ -17,10 +18,17 @@ log = logging.getLogger(__name__)
 class Responder:
     """Answers due turns, several side by side; a conversation's turns one after the other."""
 
-    def __init__(self, answerer: Answerer, *, name: str, concurrency: int) -> None:
+    def __init__(
+        self,
+        answerer: Answerer,
+        presence: Presence,
+        *,
+        windows: Mapping[str, timedelta],
+        concurrency: int,
+    ) -> None:
         self._answerer = answerer
-        self._name = name
-        self._claims = itertools.count(1)
+        self._presence = presence
+        self._windows = windows
         self._concurrency = concurrency
 
     def answer_all_due(self, *, stop: Callable[[], bool] = lambda: False) -> Counter[str]:
@@ -38,20 +46,30 @@ class Responder:
         return ended
 
     def _claim(self) -> list[Turn]:
-        now = self._answerer.clock()
+        now, policy = self._answerer.clock(), self._answerer.policy
+        claimant = self._presence.name()  # another one a claim, should a thread outlive its own
         with self._answerer.database.transaction() as session:
-            turns.gather(session, self._answerer.policy.buffer, now=now)
+            turns.settle(session, policy.selection, self._windows, now=now)
         with self._answerer.database.transaction() as session:
-            return list(
+            turns.gather(
+                session,
+                policy.buffer,
+                now=now,
+                held_before=now - policy.selection.backlog_after,
+            )
+        with self._answerer.database.transaction() as session:
+            claimed = list(
                 turns.claim_due(
                     session,
-                    # one name a claim: a thread that outlives its claim is not mistaken
-                    claimant=f"{self._name}/{next(self._claims)}",
+                    claimant=claimant,
                     now=now,
                     until=now + self._answerer.policy.claim_lasts,
                     limit=self._concurrency,
                 )
             )
+        with self._answerer.database.transaction() as session:
+            turns.show_processing(session, claimed)
+        return claimed
 
     def _answer(self, turn: Turn) -> Outcome | None:
         """One bad turn stops itself alone: its claim lapses and it is tried again."""

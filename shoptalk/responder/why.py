@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from sqlalchemy.orm import Session
 
@@ -33,14 +33,21 @@ class Explanation:
 
 
 def explain(
-    session: Session, message: Message, conversation: Conversation, *, now: datetime
+    session: Session,
+    message: Message,
+    conversation: Conversation,
+    *,
+    now: datetime,
+    backlog_after: timedelta,
 ) -> Explanation:
     channel = session.get_one(ChannelIntegration, conversation.channel_integration_id)
     turn = session.get(Turn, message.turn_id) if message.turn_id else None
     return Explanation(
         message_id=message.message_id,
         outcome=message.outcome,
-        sentence=_sentence(message, conversation, channel, turn, now=now),
+        sentence=_sentence(
+            message, conversation, channel, turn, now=now, backlog_after=backlog_after
+        ),
         conditions=_conditions(message, conversation, channel, turn),
     )
 
@@ -113,6 +120,7 @@ def _sentence(
     turn: Turn | None,
     *,
     now: datetime,
+    backlog_after: timedelta,
 ) -> str:
     if message.sender_type != SenderType.CUSTOMER:
         who = "a person at the shop" if message.sender_type == SenderType.EMPLOYEE else "the AI"
@@ -132,6 +140,8 @@ def _sentence(
         return (
             f"It waits: the platform refuses the channel ({channel.last_error}). {channel.remedy}"
         )
+    if turn is None and not message.released and message.created_at <= now - backlog_after:
+        return "It waited long, so its owner decides: `shoptalk backlog list`."
     if turn is None:
         return "It waits for the next responder pass."
     return _open_turn_sentence(turn, now=now)

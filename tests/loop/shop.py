@@ -125,7 +125,13 @@ class Shop:
     def why(self, message_id: str) -> str:
         with self.app.database.transaction() as session:
             message, conversation = get_message(session, self.app.workspace_id(), message_id)
-            return explain(session, message, conversation, now=self.now).sentence
+            return explain(
+                session,
+                message,
+                conversation,
+                now=self.now,
+                backlog_after=timedelta(seconds=self.app.settings.backlog_after_seconds),
+            ).sentence
 
     def list_calls(self) -> int:
         return len(self.world.ledger.calls(kind="list"))

@@ -3,7 +3,7 @@
 from shoptalk.db.models.base import Base
 from shoptalk.db.models.inbox import Conversation, Message
 from shoptalk.db.models.replies import Delivery, Turn, TurnStatus
-from shoptalk.db.models.runs import ImportRun
+from shoptalk.db.models.runs import Circuit, ImportRun
 from shoptalk.db.models.shop import (
     Agent,
     ApiKey,
@@ -22,6 +22,7 @@ __all__ = [
     "Base",
     "ChannelIntegration",
     "ChatMessage",
+    "Circuit",
     "Conversation",
     "ConversationArchive",
     "Credit",

@@ -49,6 +49,7 @@ class Conversation(Base):
     message_count: Mapped[int] = mapped_column(server_default=text("0"))
     agent_id: Mapped[int | None] = mapped_column(ForeignKey("agents.id"))
     openai_conversation_id: Mapped[str | None]
+    ai_resumed_at: Mapped[datetime | None]  # a person handed it back; earlier takeovers are over
     thread_updated_at: Mapped[datetime | None]
     #: the platform's own word for when it changed, as of what is stored
     sequence_first: Mapped[int] = mapped_column(server_default=text("0"))
@@ -73,6 +74,12 @@ class Message(Base):
                 "sender_type = 'customer' AND NOT is_old AND NOT reply_sent AND outcome IS NULL"
             ),
         ),
+        Index(
+            "ix_messages_by_people",
+            "conversation_id",
+            "created_at",
+            postgresql_where=text("sender_type = 'employee'"),
+        ),
         Index("ix_messages_turn", "turn_id", postgresql_where=text("turn_id IS NOT NULL")),
     )
 
@@ -92,4 +99,6 @@ class Message(Base):
     status: Mapped[str] = mapped_column(server_default="received")
     failure_reason: Mapped[str | None]
     outcome: Mapped[str | None]  # why it was or was not answered; None: not settled, or ours
+    released: Mapped[bool] = mapped_column(server_default=text("false"))
+    #: the owner wants it answered although it waited long
     turn_id: Mapped[int | None] = mapped_column(ForeignKey("ai_response_queue.id"))

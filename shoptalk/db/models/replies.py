@@ -31,6 +31,7 @@ class Turn(Base):
             unique=True,
             postgresql_where=text(OPEN_TURN),
         ),
+        Index("ix_ai_response_queue_conversation", "conversation_id", "closed_at"),
         Index("ix_ai_response_queue_due", "due_at", postgresql_where=text(OPEN_TURN)),
     )
 

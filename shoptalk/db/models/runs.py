@@ -1,4 +1,4 @@
-"""What each import did: counts, gaps, cost, error."""
+"""How the work went: what each import did, and which places are not asked for now."""
 
 from datetime import datetime
 from typing import Any
@@ -7,6 +7,18 @@ from sqlalchemy import ForeignKey, Index, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from shoptalk.db.models.base import Base, Key
+
+
+class Circuit(Base):
+    """A breaker: after failures in a row, nothing is asked of a place until a moment."""
+
+    __tablename__ = "circuits"
+
+    name: Mapped[str] = mapped_column(primary_key=True)  # "model", or a platform's host
+    failures: Mapped[int]  # in a row
+    open_until: Mapped[datetime | None]
+    last_error: Mapped[str | None]
+    changed_at: Mapped[datetime]
 
 
 class ImportRun(Base):

@@ -66,6 +66,9 @@ class ChannelIntegration(Base):
     failures: Mapped[int] = mapped_column(server_default=text("0"))  # polls failed in a row
     next_poll_at: Mapped[datetime | None]  # not before
     usage_percent: Mapped[int | None]
+    token_checked_at: Mapped[datetime | None]
+    token_expires_at: Mapped[datetime | None]
+    data_access_expires_at: Mapped[datetime | None]
     created_at: Mapped[Created]
 
 

@@ -12,6 +12,15 @@ depends_on = None
 
 def upgrade() -> None:
     op.create_table(
+        "circuits",
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("failures", sa.BigInteger(), nullable=False),
+        sa.Column("open_until", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("last_error", sa.Text(), nullable=True),
+        sa.Column("changed_at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("name", name=op.f("pk_circuits")),
+    )
+    op.create_table(
         "workspaces",
         sa.Column("id", sa.BigInteger(), sa.Identity(always=False), nullable=False),
         sa.Column("name", sa.Text(), nullable=False),
@@ -152,6 +161,9 @@ def upgrade() -> None:
         sa.Column("failures", sa.BigInteger(), server_default=sa.text("0"), nullable=False),
         sa.Column("next_poll_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("usage_percent", sa.BigInteger(), nullable=True),
+        sa.Column("token_checked_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("token_expires_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("data_access_expires_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column(
             "created_at",
             sa.DateTime(timezone=True),
@@ -230,6 +242,7 @@ def upgrade() -> None:
         sa.Column("message_count", sa.BigInteger(), server_default=sa.text("0"), nullable=False),
         sa.Column("agent_id", sa.BigInteger(), nullable=True),
         sa.Column("openai_conversation_id", sa.Text(), nullable=True),
+        sa.Column("ai_resumed_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("thread_updated_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("sequence_first", sa.BigInteger(), server_default=sa.text("0"), nullable=False),
         sa.Column("sequence_last", sa.BigInteger(), server_default=sa.text("0"), nullable=False),
@@ -363,6 +376,12 @@ def upgrade() -> None:
             name=op.f("fk_ai_response_queue_workspace_id_workspaces"),
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_ai_response_queue")),
+    )
+    op.create_index(
+        "ix_ai_response_queue_conversation",
+        "ai_response_queue",
+        ["conversation_id", "closed_at"],
+        unique=False,
     )
     op.create_index(
         "ix_ai_response_queue_due",
@@ -499,6 +518,7 @@ def upgrade() -> None:
         sa.Column("status", sa.Text(), server_default="received", nullable=False),
         sa.Column("failure_reason", sa.Text(), nullable=True),
         sa.Column("outcome", sa.Text(), nullable=True),
+        sa.Column("released", sa.Boolean(), server_default=sa.text("false"), nullable=False),
         sa.Column("turn_id", sa.BigInteger(), nullable=True),
         sa.CheckConstraint(
             "sender_type IN ('customer', 'employee', 'agent')", name=op.f("ck_messages_sender_type")
@@ -515,6 +535,13 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_messages")),
         sa.UniqueConstraint("message_id", name=op.f("uq_messages_message_id")),
+    )
+    op.create_index(
+        "ix_messages_by_people",
+        "messages",
+        ["conversation_id", "created_at"],
+        unique=False,
+        postgresql_where=sa.text("sender_type = 'employee'"),
     )
     op.create_index(
         "ix_messages_conversation_place",
@@ -609,6 +636,11 @@ def downgrade() -> None:
         "ix_messages_turn", table_name="messages", postgresql_where=sa.text("turn_id IS NOT NULL")
     )
     op.drop_index("ix_messages_conversation_place", table_name="messages")
+    op.drop_index(
+        "ix_messages_by_people",
+        table_name="messages",
+        postgresql_where=sa.text("sender_type = 'employee'"),
+    )
     op.drop_table("messages")
     op.drop_index("ix_deliveries_workspace", table_name="deliveries")
     op.drop_index(
@@ -631,6 +663,7 @@ def downgrade() -> None:
         table_name="ai_response_queue",
         postgresql_where=sa.text("status IN ('buffering', 'sending')"),
     )
+    op.drop_index("ix_ai_response_queue_conversation", table_name="ai_response_queue")
     op.drop_table("ai_response_queue")
     op.drop_index("ix_import_runs_channel", table_name="import_runs")
     op.drop_table("import_runs")
@@ -657,3 +690,4 @@ def downgrade() -> None:
     op.drop_table("api_keys")
     op.drop_table("agents")
     op.drop_table("workspaces")
+    op.drop_table("circuits")

@@ -1,0 +1,106 @@
+"""`shoptalk backlog`: what waited so long that the owner decides whether it is answered."""
+
+from collections.abc import Sequence
+from datetime import timedelta
+
+import click
+
+from shoptalk.app import App
+from shoptalk.commands.common import json_option, limit_option, moment, print_rows, with_app
+from shoptalk.commands.live import ago
+from shoptalk.errors import UsageError
+
+chosen = click.argument("handles", metavar="[CONVERSATION_ID]...", nargs=-1)
+all_option = click.option("--all", "everything", is_flag=True, help="All that is listed.")
+
+
+@click.group()
+def backlog() -> None:
+    """What waited long: list it, have it answered, dismiss it.
+
+    After a long stop, messages older than BACKLOG_AFTER_SECONDS are not answered by themselves.
+    """
+
+
+@backlog.command("list")
+@limit_option
+@json_option
+@with_app
+def list_(app: App, limit: int, as_json: bool) -> None:
+    """List what waits for the owner's word, the oldest first."""
+    from shoptalk.db.backlog import held_messages
+
+    workspace_id, now = app.workspace_id(), app.clock()
+    with app.database.transaction() as session:
+        held = held_messages(session, workspace_id, held_before=now - _after(app), limit=limit)
+    rows = [
+        {
+            "message_id": message.message_id,
+            "conversation_id": conversation.id,
+            "platform": conversation.platform,
+            "customer_name": conversation.customer_name,
+            "written": ago(message.created_at, now=now),
+            "created_at": moment(message.created_at),
+            "content": message.content,
+        }
+        for message, conversation in held
+    ]
+    columns = ["written", "conversation_id", "platform", "customer_name", "content"]
+    print_rows(rows, as_json=as_json, columns=columns, empty="Nothing waits for your word.")
+
+
+@backlog.command()
+@chosen
+@all_option
+@with_app
+def answer(app: App, handles: tuple[str, ...], everything: bool) -> None:
+    """Have the chosen conversations' waiting messages answered after all."""
+    from shoptalk.db.backlog import release
+
+    with app.database.transaction() as session:
+        ids = _chosen_messages(app, handles, everything)
+        release(session, ids)
+    click.echo(f"{len(ids)} messages will be answered.")
+
+
+@backlog.command()
+@chosen
+@all_option
+@with_app
+def dismiss(app: App, handles: tuple[str, ...], everything: bool) -> None:
+    """Leave the chosen conversations' waiting messages unanswered, for good."""
+    from shoptalk.db.backlog import dismiss as dismiss_messages
+
+    with app.database.transaction() as session:
+        ids = _chosen_messages(app, handles, everything)
+        dismiss_messages(session, ids)
+    click.echo(f"{len(ids)} messages were dismissed.")
+
+
+def _after(app: App) -> timedelta:
+    return timedelta(seconds=app.settings.backlog_after_seconds)
+
+
+def _chosen_messages(app: App, handles: Sequence[str], everything: bool) -> list[int]:
+    """The held messages of the conversations named, or of all.
+
+    Raises:
+        UsageError: nothing was named, or a conversation has nothing that waits.
+    """
+    from shoptalk.db.backlog import held_messages
+    from shoptalk.db.conversations import get_conversation
+
+    if bool(handles) == everything:
+        raise UsageError(
+            "Name the conversations, or say --all; `shoptalk backlog list` shows them."
+        )
+    workspace_id = app.workspace_id()
+    with app.database.transaction() as session:
+        held = held_messages(session, workspace_id, held_before=app.clock() - _after(app))
+        if everything:
+            return [message.id for message, _ in held]
+        wanted = {get_conversation(session, workspace_id, handle).id for handle in handles}
+    idle = wanted - {conversation.id for _, conversation in held}
+    if idle:
+        raise UsageError(f"Nothing waits in conversation {min(idle)}.")
+    return [message.id for message, conversation in held if conversation.id in wanted]

@@ -1,0 +1,44 @@
+"""Queries on what waited too long to be answered without asking. Callers own the transaction."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from sqlalchemy import select, update
+from sqlalchemy.orm import Session
+
+from shoptalk.db.models import Conversation, Message
+from shoptalk.types import Outcome, SenderType
+
+
+def held_messages(
+    session: Session, workspace_id: int, *, held_before: datetime, limit: int | None = None
+) -> Sequence[tuple[Message, Conversation]]:
+    """Messages that wait for the owner's word, the oldest first."""
+    statement = (
+        select(Message, Conversation)
+        .join(Conversation, Conversation.id == Message.conversation_id)
+        .where(
+            Conversation.workspace_id == workspace_id,
+            Message.sender_type == SenderType.CUSTOMER,
+            ~Message.is_old,
+            ~Message.reply_sent,
+            Message.outcome.is_(None),
+            Message.turn_id.is_(None),
+            ~Message.released,
+            Message.created_at <= held_before,
+        )
+        .order_by(Message.created_at, Message.sequence_no)
+    )
+    return session.execute(statement.limit(limit)).tuples().all()
+
+
+def release(session: Session, message_ids: Sequence[int]) -> None:
+    """The owner wants these answered."""
+    session.execute(update(Message).where(Message.id.in_(message_ids)).values(released=True))
+
+
+def dismiss(session: Session, message_ids: Sequence[int]) -> None:
+    """The owner wants these left alone."""
+    session.execute(
+        update(Message).where(Message.id.in_(message_ids)).values(outcome=Outcome.DISMISSED)
+    )

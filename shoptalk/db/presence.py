@@ -1,0 +1,70 @@
+"""Who is alive: a lock in the database that lives and dies with the process that holds it.
+
+A claim names its claimant, and a claimant's lock goes the moment its connection does, also by
+`kill -9`. So what a dead process had begun is taken over at once, and not when its claim lapses.
+A claim is only ever taken over from somebody whose lock is gone *or* whose time is up; that a
+claimant may be wrongly thought dead (its connection broke, it did not) costs a lost claim, which
+every later write checks, and never a second reply.
+"""
+
+import secrets
+import threading
+
+from sqlalchemy import Connection, Engine, text
+from sqlalchemy.exc import DBAPIError
+
+LOCK_CLASS = 0x7374  #: the first half of all our presence locks
+
+#: Whether the claimant named in a row still holds its lock; for `WHERE`, on the same statement's
+#: snapshot as the row, so that a claim made meanwhile cannot look like a dead one's.
+CLAIMANT_IS_GONE = f"""NOT EXISTS (
+    SELECT FROM pg_locks
+    WHERE locktype = 'advisory' AND classid = {LOCK_CLASS} AND granted
+      AND objid::text = split_part(ai_response_queue.claimed_by, ':', 1)
+)"""
+
+
+class Presence:
+    """One process's lock. `name` begins with the lock's number."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine.execution_options(isolation_level="AUTOCOMMIT")
+        self._connection: Connection | None = None
+        self._lock = threading.Lock()
+        self._key = 0
+
+    def name(self) -> str:
+        """Our name for a claim, after making sure that the lock is held.
+
+        A lock that was lost is replaced by one of another number: what was claimed under the old
+        one is up for anybody, ourselves included.
+        """
+        with self._lock:
+            if self._connection is None or not self._answers(self._connection):
+                self._connection = self._take()
+            return f"{self._key}:{secrets.token_hex(4)}"
+
+    def leave(self) -> None:
+        with self._lock:
+            if self._connection is not None:
+                self._connection.invalidate()
+                self._connection.close()
+                self._connection = None
+
+    def _take(self) -> Connection:
+        self._key = secrets.randbelow(2**31)
+        connection = self._engine.connect()
+        connection.execute(
+            text("SELECT pg_advisory_lock(:class, :key)"),
+            {"class": LOCK_CLASS, "key": self._key},
+        )
+        return connection
+
+    def _answers(self, connection: Connection) -> bool:
+        try:
+            connection.execute(text("SELECT 1"))
+        except DBAPIError:
+            connection.invalidate()
+            connection.close()
+            return False
+        return True

@@ -1,0 +1,25 @@
+"""Telling a customer from another machine: two that answer each other go round in circles."""
+
+from collections.abc import Sequence
+
+from shoptalk.db.models import Message
+from shoptalk.types import SenderType
+
+TIMES = 3  #: the same words from both sides, so often in a row
+LOOP_LOOKS_AT = 2 * TIMES + 2  #: newest messages, as the customer may write twice
+
+
+def is_loop(messages: Sequence[Message]) -> bool:
+    """Whether both sides only repeat themselves at the end of a conversation, oldest first."""
+    theirs = [_plain(m.content) for m in messages if m.sender_type == SenderType.CUSTOMER]
+    ours = [_plain(m.content) for m in messages if m.sender_type == SenderType.AGENT]
+    return _repeats(theirs) and _repeats(ours)
+
+
+def _repeats(texts: Sequence[str]) -> bool:
+    last = texts[-TIMES:]
+    return len(last) == TIMES and len(set(last)) == 1
+
+
+def _plain(text: str) -> str:
+    return " ".join(text.casefold().split())
