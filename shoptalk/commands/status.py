@@ -1,13 +1,12 @@
 """`shoptalk status`: how things stand."""
 
-import json
 from dataclasses import asdict
 from datetime import timedelta
 
 import click
 
 from shoptalk.app import App
-from shoptalk.commands.common import json_option, moment, with_app
+from shoptalk.commands.common import json_option, moment, print_json, visible, with_app
 
 LATELY = timedelta(hours=24)
 
@@ -20,12 +19,22 @@ def status(app: App, as_json: bool) -> None:
     from rich.console import Console
 
     from shoptalk.commands.live import channel_table, state_of, totals_lines
+    from shoptalk.db.circuits import troubled
     from shoptalk.db.status import channel_statuses, runs_with_gaps, totals
 
     workspace_id, now = app.workspace_id(), app.clock()
     with app.database.transaction() as session:
         channels = channel_statuses(session, workspace_id)
         counts = totals(session, workspace_id, since=now - LATELY, now=now)
+        breakers = [
+            {
+                "name": circuit.name,
+                "failures": circuit.failures,
+                "open_until": moment(circuit.open_until),
+                "last_error": circuit.last_error,
+            }
+            for circuit in troubled(session)
+        ]
         gaps = [
             {"import_run": run.id, "at": moment(run.started_at), **gap}
             for run in runs_with_gaps(session, workspace_id, limit=20)
@@ -57,9 +66,10 @@ def status(app: App, as_json: bool) -> None:
                 for row in channels
             ],
             "last_24_hours": asdict(counts) | {"oldest_due_at": moment(counts.oldest_due_at)},
+            "circuit_breakers": breakers,
             "gaps": gaps,
         }
-        click.echo(json.dumps(document, ensure_ascii=False))
+        print_json(document)
         return
     console = Console(markup=False, highlight=False)
     if not channels:
@@ -71,8 +81,16 @@ def status(app: App, as_json: bool) -> None:
             console.print(f"channel {row.channel.id}: {row.channel.remedy}")
     for line in totals_lines(counts, now=now):
         console.print(line)
+    for breaker in breakers:
+        state = f"not asked until {breaker['open_until']}" if breaker["open_until"] else "asked"
+        console.print(
+            f"{breaker['name']}: {breaker['failures']} failures in a row, {state}: "
+            f"{visible(str(breaker['last_error']))}"
+        )
     for gap in gaps:
         console.print(
-            f"gap in thread {gap['thread_id']}: {gap['reason']} "
-            f"(from {gap['from']} to {gap['to']}, at most {gap['at_most']})"
+            visible(
+                f"gap in thread {gap['thread_id']}: {gap['reason']} "
+                f"(from {gap['from']} to {gap['to']}, at most {gap['at_most']})"
+            )
         )

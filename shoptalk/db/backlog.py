@@ -29,7 +29,7 @@ def held_messages(
         )
         .order_by(Message.created_at, Message.sequence_no)
     )
-    return session.execute(statement.limit(limit)).tuples().all()
+    return [(row.Message, row.Conversation) for row in session.execute(statement.limit(limit))]
 
 
 def release(session: Session, message_ids: Sequence[int]) -> None:

@@ -3,12 +3,22 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import or_, select, update
+from sqlalchemy import and_, or_, select, update
 from sqlalchemy.orm import Session
 
-from shoptalk.db.models import Conversation, Message
+from shoptalk.db.models import Conversation, Message, Turn
 from shoptalk.errors import UsageError
 from shoptalk.types import ConversationStatus, Outcome, SenderType
+
+#: What switching the AI on again takes up: messages that were left to a person.
+GIVEN_TO_PEOPLE = (
+    Outcome.AI_OFF,
+    Outcome.TAKEN_OVER,
+    Outcome.LOOP,
+    Outcome.REPLY_LIMIT,
+    Outcome.MODEL_FAILED,
+    Outcome.PRICE_REFUSED,
+)
 
 
 def _is_row_id(handle: str) -> bool:
@@ -92,6 +102,25 @@ def list_messages(
     return session.scalars(statement.order_by(Message.id.desc()).limit(limit)).all()
 
 
+def earlier_messages(session: Session, turn: Turn, *, limit: int) -> list[Message]:
+    """What was said before a turn, oldest first: neither the turn's own messages, nor those that
+    still wait to be gathered and will get an answer of their own.
+    """
+    waits = and_(
+        Message.sender_type == SenderType.CUSTOMER,
+        ~Message.is_old,
+        ~Message.reply_sent,
+        Message.outcome.is_(None),
+    )
+    newest = session.scalars(
+        select(Message)
+        .where(Message.conversation_id == turn.conversation_id, ~waits)
+        .order_by(Message.created_at.desc(), Message.sequence_no.desc(), Message.id.desc())
+        .limit(limit)
+    ).all()
+    return list(reversed(newest))
+
+
 def last_messages(session: Session, conversation_id: int, *, limit: int) -> list[Message]:
     """The newest messages, oldest of them first."""
     newest = session.scalars(
@@ -139,10 +168,11 @@ def switch_ai(session: Session, conversation: Conversation, *, enabled: bool, no
         update(Message)
         .where(
             Message.conversation_id == conversation.id,
-            Message.outcome.in_([Outcome.AI_OFF, Outcome.TAKEN_OVER]),
+            Message.outcome.in_(GIVEN_TO_PEOPLE),
             or_(newest_of_ours.is_(None), Message.created_at > newest_of_ours),
         )
-        .values(outcome=None, turn_id=None)  # a turn that was closed takes nothing in
+        # turn_id: a turn that was closed takes nothing in
+        .values(outcome=None, released=True, turn_id=None)
         .returning(Message.id)
     )
     return len(taken_up.all())

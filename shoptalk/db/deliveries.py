@@ -110,8 +110,19 @@ def settle_unsent(session: Session, turn: Turn, status: str, reason: str) -> Non
 
 
 def retry(session: Session, delivery: Delivery, *, now: datetime) -> None:
-    """Take up a turn again whose delivery failed or is uncertain, by a person's decision."""
+    """Take up a turn again whose delivery failed or is uncertain, by a person's decision.
+
+    Raises:
+        UsageError: another turn of the conversation is open.
+    """
     lock_conversation(session, delivery.conversation_id)
+    if session.scalar(
+        select(Turn.id).where(
+            Turn.conversation_id == delivery.conversation_id,
+            Turn.status.in_([TurnStatus.BUFFERING, TurnStatus.SENDING]),
+        )
+    ):
+        raise UsageError("The conversation is being answered just now: try again in a minute.")
     session.execute(
         update(Delivery)
         .where(Delivery.turn_id == delivery.turn_id, Delivery.status.in_(["failed", "uncertain"]))

@@ -5,11 +5,13 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 
+from shoptalk.backoff import backoff
+from shoptalk.db import circuits
 from shoptalk.db.channels import note_failure, stop_channel
 from shoptalk.db.engine import Database
 from shoptalk.db.models import ChannelIntegration
 from shoptalk.db.runs import add_run
-from shoptalk.errors import ChannelStopped, PlatformError, RetryLater
+from shoptalk.errors import ChannelStopped, PlatformError, RetryLater, Throttled
 from shoptalk.importer.history import Progress, import_history
 from shoptalk.importer.pace import Pace
 from shoptalk.importer.poll import poll_channel
@@ -24,6 +26,10 @@ FIRST_WAIT = timedelta(seconds=10)
 LONGEST_WAIT = timedelta(minutes=10)
 
 OnProgress = Callable[[ChannelIntegration, Progress], None]
+
+
+class _CircuitOpen(RetryLater):
+    """The platform was not even asked."""
 
 
 class Importer:
@@ -117,9 +123,11 @@ class Importer:
         """Do one channel's work; whatever goes wrong ends in its report and on its row."""
         report = RunReport.begin(kind, channel, now=self._clock())
         try:
+            self._check_circuit(channel)
             platform = self._platform_of(channel)
             reader = Reader(platform, self._pace_of(channel), report, list_limit=channel.page_limit)
             work(reader, report)
+            self._note_answered(channel)
         except PlatformError as exc:
             self._note_failure(channel, report, exc)
         except Exception as exc:
@@ -144,6 +152,22 @@ class Importer:
         )
         return report
 
+    def _check_circuit(self, channel: ChannelIntegration) -> None:
+        """A platform that fails for everybody is not asked once a channel."""
+        now = self._clock()
+        with self._database.transaction() as session:
+            broken = circuits.find_open(session, channel.channel, now=now)
+        if broken is not None and broken.open_until is not None:
+            raise _CircuitOpen(
+                f"the platform fails again and again: {broken.last_error}",
+                platform=channel.channel,
+                retry_after=broken.open_until - now,
+            )
+
+    def _note_answered(self, channel: ChannelIntegration) -> None:
+        with self._database.transaction() as session:
+            circuits.note_success(session, channel.channel, now=self._clock())
+
     def _note_failure(
         self, channel: ChannelIntegration, report: RunReport, error: PlatformError
     ) -> None:
@@ -156,6 +180,8 @@ class Importer:
             else:
                 wait_until = now + _wait(error, channel.failures)
                 note_failure(session, channel.id, str(error), wait_until=wait_until)
+            if isinstance(error, RetryLater) and not isinstance(error, Throttled | _CircuitOpen):
+                circuits.note_failure(session, channel.channel, str(error), now=now)
             add_run(session, report.as_row())
 
 
@@ -169,5 +195,4 @@ def _reason(error: Exception) -> str:
 def _wait(error: PlatformError, failures: int) -> timedelta:
     if isinstance(error, RetryLater) and error.retry_after is not None:
         return error.retry_after
-    wait: timedelta = min(FIRST_WAIT * 2 ** min(failures, 16), LONGEST_WAIT)
-    return wait
+    return backoff(failures + 1, first=FIRST_WAIT, longest=LONGEST_WAIT)

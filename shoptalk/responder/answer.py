@@ -7,12 +7,13 @@ platform. A process that dies leaves a claim that lapses and rows that say how f
 """
 
 import logging
-import random
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 
-from shoptalk.db import turns
+from shoptalk.backoff import backoff
+from shoptalk.crashpoints import reach
+from shoptalk.db import circuits, turns
 from shoptalk.db.channels import stop_channel
 from shoptalk.db.conversations import last_messages, messages_of_turn
 from shoptalk.db.deliveries import deliveries_of, settle_unsent
@@ -46,6 +47,7 @@ log = logging.getLogger(__name__)
 
 FIRST_WAIT = timedelta(seconds=10)
 LONGEST_WAIT = timedelta(minutes=10)
+THROTTLED_WAIT = timedelta(minutes=1)  #: where the platform does not say how long
 MOST_REFUSALS = 3  #: answers of the model that were of no use, before a person must look
 
 
@@ -91,7 +93,8 @@ class Answerer:
         except _Superseded:
             log.info("the customer wrote more; the burst is answered whole", extra=_about(turn))
         except ModelUnavailable as exc:
-            self._put_back(turn, exc, wait=exc.retry_after or FIRST_WAIT, failed=False)
+            wait = exc.retry_after or backoff(1, first=FIRST_WAIT, longest=LONGEST_WAIT)
+            self._put_back(turn, exc, wait=wait, failed=False)
         except ModelRefused as exc:
             if turn.attempts + 1 >= MOST_REFUSALS:
                 return self._close(turn, Outcome.MODEL_FAILED, str(exc))
@@ -101,7 +104,7 @@ class Answerer:
                 stop_channel(session, channel.id, str(exc), exc.remedy, now=self.clock())
             self._put_back(turn, exc, wait=FIRST_WAIT, failed=False)
         except Throttled as exc:
-            self._put_back(turn, exc, wait=exc.retry_after or LONGEST_WAIT, failed=False)
+            self._put_back(turn, exc, wait=exc.retry_after or THROTTLED_WAIT, failed=False)
         except RetryLater as exc:
             self._put_back(turn, exc, wait=exc.retry_after or _backoff(turn), failed=True)
         except PlatformError as exc:
@@ -178,18 +181,41 @@ class Answerer:
             context = read_context(
                 session, turn, default_model=self.policy.default_model, now=self.clock()
             )
-        reply = compose_reply(
-            self.model,
-            context.prompt,
-            create_order=lambda arguments: self._create_order(turn, arguments),
-            longest=self.policy.longest_thinking,
-        )
+        reach("reply.context_read")
+        reply = self._ask_model(turn, context)
+        reach("reply.model_answered")
         parts = split(reply, limit=platform.can.max_text, unit=platform.can.text_unit)
         self._commit_answer(turn, context, parts)
+
+    def _ask_model(self, turn: Turn, context: Context) -> str:
+        """Have the reply composed, unless the model has failed everybody lately."""
+        with self.database.transaction() as session:
+            broken = circuits.find_open(session, circuits.MODEL, now=self.clock())
+        if broken is not None and broken.open_until is not None:
+            raise ModelUnavailable(
+                f"the model fails again and again: {broken.last_error}",
+                retry_after=broken.open_until - self.clock(),
+            )
+        try:
+            reply = compose_reply(
+                self.model,
+                context.prompt,
+                create_order=lambda arguments: self._create_order(turn, arguments),
+                longest=self.policy.longest_thinking,
+            )
+        except ModelUnavailable as exc:
+            with self.database.transaction() as session:
+                circuits.note_failure(session, circuits.MODEL, str(exc), now=self.clock())
+            raise
+        with self.database.transaction() as session:
+            circuits.note_success(session, circuits.MODEL, now=self.clock())
+        return reply
 
     def _create_order(self, turn: Turn, arguments: str) -> str:
         with self.database.transaction() as session:
             result = tools.create_order(session, turn, arguments, now=self.clock())
+            reach("order.in_transaction")
+        reach("order.committed")
         log.info("create_order", extra={"turn_id": turn.id, "ok": result["ok"]})
         return tools.as_json(result)
 
@@ -207,11 +233,13 @@ class Answerer:
             else:
                 turns.leave_for_next_turn(session, turn, seen=context.message_ids)
                 turns.write_down(session, turn, parts, now=now)
+            reach("reply.in_write_down")
+        reach("reply.written_down")
         if superseded:
             raise _Superseded
 
     def _put_back(self, turn: Turn, error: ShoptalkError, *, wait: timedelta, failed: bool) -> None:
-        due_at = self.clock() + wait * random.uniform(1, 1.2)  # noqa: S311  # spreads a crowd out
+        due_at = self.clock() + wait
         with self.database.transaction() as session:
             turns.put_back(session, turn, due_at=due_at, error=str(error), failed=failed)
         log.warning("a turn waits", extra=_about(turn) | {"error": str(error)})
@@ -225,6 +253,8 @@ class Answerer:
                 settle_unsent(
                     session, turn, "uncertain" if uncertain else "failed", error or outcome.sentence
                 )
+            reach("reply.in_close")
+        reach("reply.closed")
         if not ours:
             return None
         log.info("a turn ended", extra=_about(turn) | {"outcome": outcome, "error": error})
@@ -247,8 +277,7 @@ def _outcome_of(error: PlatformError) -> Outcome:
 
 
 def _backoff(turn: Turn) -> timedelta:
-    wait: timedelta = min(FIRST_WAIT * 2 ** min(turn.attempts, 16), LONGEST_WAIT)
-    return wait
+    return backoff(turn.attempts + 1, first=FIRST_WAIT, longest=LONGEST_WAIT)
 
 
 def _about(turn: Turn) -> dict[str, object]:

@@ -7,7 +7,7 @@ from datetime import datetime
 from sqlalchemy.orm import Session
 
 from shoptalk.db.catalog import active_products, orders_of_turn
-from shoptalk.db.conversations import last_messages, messages_of_turn
+from shoptalk.db.conversations import earlier_messages, messages_of_turn
 from shoptalk.db.models import Agent, Conversation, Message, Order, Product, Turn
 from shoptalk.responder.model.base import Line, Prompt, Role
 from shoptalk.responder.tools import CREATE_ORDER, amount
@@ -44,10 +44,11 @@ def read_context(session: Session, turn: Turn, *, default_model: str, now: datet
     conversation = session.get_one(Conversation, turn.conversation_id)
     agent = session.get(Agent, conversation.agent_id) if conversation.agent_id else None
     messages = messages_of_turn(session, turn.id)
-    recent = last_messages(session, turn.conversation_id, limit=max(LAST_MESSAGES, len(messages)))
-    # The turn's own messages are always there, however much was written since.
-    shown = {message.id: message for message in (*messages, *recent)}.values()
-    in_order = sorted(shown, key=lambda message: (message.created_at, message.sequence_no))
+    room = max(0, LAST_MESSAGES - len(messages))
+    earlier = earlier_messages(session, turn, limit=room) if room else []
+    # The turn comes last and whole: what was written while our last reply was on its way stands
+    # before that reply in the thread, and is still to be answered.
+    in_order = [*earlier, *messages]
     prompt = Prompt(
         model=(agent.model if agent else None) or default_model,
         instructions=_instructions(agent, active_products(session, turn.workspace_id)),

@@ -7,6 +7,7 @@ arrived: it reads the thread back first, and sends again only what the platform 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from shoptalk.crashpoints import reach
 from shoptalk.db.deliveries import (
     begin_sending,
     deliveries_of,
@@ -72,6 +73,7 @@ class Courier:
                 raise ClaimLost
             if not begin_sending(session, turn, delivery, now=now):
                 raise ClaimLost
+        reach("send.marked")
         try:
             message_id = self.platform.send(self._recipient, delivery.content)
         except DeliveryUncertain as exc:
@@ -85,8 +87,10 @@ class Courier:
             with self.database.transaction() as session:
                 wait_again(session, delivery, str(exc))
             raise
+        reach("send.answered")
         with self.database.transaction() as session:
             record_sent(session, delivery, message_id, now=self.clock())
+        reach("send.recorded")
 
     def _has_arrived(self, delivery: Delivery) -> bool:
         """Whether the platform has a part that somebody began to send.

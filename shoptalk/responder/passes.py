@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
+from shoptalk.crashpoints import reach
 from shoptalk.db import turns
 from shoptalk.db.models import Turn
 from shoptalk.db.presence import Presence
@@ -57,6 +58,7 @@ class Responder:
                 now=now,
                 held_before=now - policy.selection.backlog_after,
             )
+        reach("reply.gathered")
         with self._answerer.database.transaction() as session:
             claimed = list(
                 turns.claim_due(
@@ -69,6 +71,7 @@ class Responder:
             )
         with self._answerer.database.transaction() as session:
             turns.show_processing(session, claimed)
+        reach("reply.claimed")
         return claimed
 
     def _answer(self, turn: Turn) -> Outcome | None:

@@ -81,8 +81,8 @@ def _conditions(
         Condition(
             name="reply_sent",
             value=_yes(message.reply_sent),
-            wanted="no",
-            holds=not message.reply_sent,
+            wanted="no" if message.outcome != Outcome.ANSWERED else "no, until it was answered",
+            holds=not message.reply_sent or message.outcome == Outcome.ANSWERED,
         ),
         Condition(
             name="channel",

@@ -1,4 +1,4 @@
-"""The sandbox's clock: real time plus an offset, or a still instant.
+"""The sandbox's clock: real time plus an offset, a quicker time, or a still instant.
 
 Windows, limits, token expiry, cursors and every `Date` header read this clock and no other,
 so that a test can let a day pass without waiting for it.
@@ -14,7 +14,8 @@ class SandboxClock:
 
     def __init__(self) -> None:
         self._lock = Lock()
-        self._offset = timedelta(0)
+        self._origin = self._shows = datetime.now(UTC)
+        self._rate = 1.0
         self._frozen_at: datetime | None = None
 
     @property
@@ -41,30 +42,30 @@ class SandboxClock:
         with self._lock:
             self._jump(self._now() + by)
 
-    def run(self) -> None:
-        """Go on with real time from wherever the clock stands."""
+    def run(self, rate: float = 1.0) -> None:
+        """Go on from wherever the clock stands, `rate` times as fast as real time."""
         with self._lock:
-            if self._frozen_at is not None:
-                self._offset = self._frozen_at - datetime.now(UTC)
-                self._frozen_at = None
+            now = self._now()
+            self._frozen_at, self._rate = None, rate
+            self._jump(now)
 
     def reset(self) -> None:
         """Show real time again."""
         with self._lock:
-            self._offset = timedelta(0)
-            self._frozen_at = None
+            self._origin = self._shows = datetime.now(UTC)
+            self._frozen_at, self._rate = None, 1.0
 
     def as_json(self) -> dict[str, Any]:
         return {"now": self.now().isoformat(), "is_frozen": self.is_frozen}
 
     def _now(self) -> datetime:
-        return self._frozen_at or datetime.now(UTC) + self._offset
+        return self._frozen_at or self._shows + (datetime.now(UTC) - self._origin) * self._rate
 
     def _jump(self, at: datetime) -> None:
         if self._frozen_at is not None:
             self._frozen_at = at
         else:
-            self._offset = at - datetime.now(UTC)
+            self._origin, self._shows = datetime.now(UTC), at
 
 
 def _aware(at: datetime) -> datetime:

@@ -60,15 +60,19 @@ class Sent:
 class Ledger:
     def __init__(self) -> None:
         self._calls: deque[Call] = deque(maxlen=KEPT_CALLS)
+        self._abroad: list[Call] = []  #: all of them, however long ago
 
     def __len__(self) -> int:
         return len(self._calls)
 
     def add(self, call: Call) -> None:
         self._calls.append(call)
+        if call.is_abroad:
+            self._abroad.append(call)
 
     def clear(self) -> None:
         self._calls.clear()
+        self._abroad.clear()
 
     def calls(
         self,
@@ -94,7 +98,7 @@ class Ledger:
 
     def tokens_sent_abroad(self) -> list[Call]:
         """Return the calls that carried a token to a host where it has no business."""
-        return [call for call in tuple(self._calls) if call.is_abroad]
+        return list(self._abroad)
 
 
 def without_secrets(query: Iterable[tuple[str, str]]) -> dict[str, str]:

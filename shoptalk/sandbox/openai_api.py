@@ -241,6 +241,8 @@ class ModelServer:
             await asyncio.sleep(step.delay_seconds)
         if step.error is not None:
             raise scripted_error(step.error, headers)
+        if step.parrot:
+            return ask().parrot_reply()
         return ask().clerk_reply() if step.clerk else scripted_reply(step)
 
     async def get_response(self, request: web.Request, _: Any) -> dict[str, Any]:

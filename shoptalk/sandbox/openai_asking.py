@@ -10,6 +10,7 @@ from shoptalk.sandbox.clerk import Call, Result, Said, Side, answer
 from shoptalk.sandbox.clerk_form import filled_form
 from shoptalk.sandbox.openai_rules import Body, chosen_names
 from shoptalk.sandbox.openai_script import Step
+from shoptalk.sandbox.parrot import squawk
 
 CHARACTERS_PER_TOKEN = 4
 
@@ -83,14 +84,21 @@ class Asking:
             results=self.results,
             one_call_at_a_time=self.one_call_at_a_time,
         )
-        if isinstance(answered, str):
-            return Reply(text=answered)
-        return Reply(
-            calls=[
-                ToolCall(new_id("call"), call.name, json.dumps(call.arguments, ensure_ascii=False))
-                for call in answered
-            ]
-        )
+        return _as_reply(answered)
+
+    def parrot_reply(self) -> Reply:
+        return _as_reply(squawk(self.instructions, self.said, self.results))
+
+
+def _as_reply(answered: str | Sequence[Call]) -> Reply:
+    if isinstance(answered, str):
+        return Reply(text=answered)
+    return Reply(
+        calls=[
+            ToolCall(new_id("call"), call.name, json.dumps(call.arguments, ensure_ascii=False))
+            for call in answered
+        ]
+    )
 
 
 def asking_chat(body: Body) -> Asking:

@@ -30,6 +30,7 @@ class Step:
     status: int = 200
     content_type: str = "application/json"
     clerk: bool = False  #: let the clerk answer after all
+    parrot: bool = False  #: let the parrot answer, which names the marks it heard
     delay_seconds: float = 0.0  #: before the answer; the conversation stays locked meanwhile
     omit: Sequence[str] = ()  #: top-level fields left out of the answer
     repeat: int | None = 1  #: how often; None: for ever
@@ -87,7 +88,7 @@ def _parse_step(raw: object, index: int) -> Step:
         if not isinstance(call, dict) or not isinstance(call.get("name"), str):
             raise ValueError(f"step {index}: a tool call has a name and arguments")
     kinds = (step.text, step.refusal, step.incomplete, step.failed, step.error, step.body)
-    if all(kind is None for kind in kinds) and not step.tool_calls and not step.clerk:
+    if all(kind is None for kind in kinds) and not (step.tool_calls or step.clerk or step.parrot):
         raise ValueError(f"step {index} says nothing to answer")
     return step
 

@@ -31,7 +31,10 @@ def middleware(world: World) -> Middleware:
             return await handler(request)
         exchange: Exchange | None = None
         if host in HOSTS:
-            exchange = Exchange(await read_question(request))
+            try:
+                exchange = Exchange(await read_question(request))
+            except ConnectionResetError:  # the client died before it had asked
+                return web.Response()
             EXCHANGE.set(exchange)
             target = target_of(world, exchange.question)
         else:

@@ -1,0 +1,261 @@
+"""`make torture`: kill shoptalk a thousand times while everything around it fails, and count.
+
+Customers write to a Page on the sandbox, a model answers with the marks of the messages it saw,
+one request in five meets a fault, and the processes that do the work are killed at named points
+and at random instants. Everything runs twenty times as fast as life, with the real settings.
+At the end, each message must have been answered once or have an outcome that says why not.
+"""
+
+import argparse
+import contextlib
+import multiprocessing
+import os
+import random
+import signal
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import requests
+from sqlalchemy import func, select
+
+from shoptalk import crashpoints
+from shoptalk.app import running
+from shoptalk.connect import connect_channel
+from shoptalk.db import schema
+from shoptalk.db.catalog import put_products
+from shoptalk.db.embedded import EmbeddedServer
+from shoptalk.db.engine import Database, connect
+from shoptalk.db.models import Message
+from shoptalk.sandbox.server import SandboxServer
+from shoptalk.settings import Settings
+from shoptalk.types import SenderType
+from tests.torture.faults import unleash
+from tests.torture.truth import Written, judge
+from tests.torture.worker import FastClock, Orders, nursery
+
+RATE = 20.0
+PAGE, TOKEN = "550011", "EAAG-torture-token"
+PRODUCTS = 40
+WORKERS = 2
+SETTLES_WITHIN = 180.0  #: real seconds after the last kill
+
+
+class Torture:
+    def __init__(self, options: argparse.Namespace, spawner: "Spawner") -> None:
+        self.options = options
+        self.dice = random.Random(options.seed)
+        self.spawner = spawner
+        self.written = Written()
+        self.next_mark = 1
+        self.kills = 0
+        self.turns = 0
+        self.pids: list[int] = []
+
+    def run(self, server: SandboxServer, database: Database) -> int:
+        began = time.monotonic()
+        unleash(server.world, seed=self.options.seed)
+        self.pids = [self.spawner.spawn() for _ in range(WORKERS)]
+        self._drive(server)
+        server.world.faults.clear()
+        settled = self._wait_until_settled(server, database)
+        for pid in self.pids:
+            _kill(pid)
+        verdict = judge(server.world, database, self.written)
+        print(f"seed                {self.options.seed:>8}")
+        print(f"turns written       {self.turns:>8}")
+        print(f"kills               {self.kills:>8}")
+        print("\n".join(verdict.lines()))
+        print(f"{time.monotonic() - began:.0f} seconds")
+        if not settled:
+            print("it did not come to rest in time")
+        return 0 if verdict.is_clean and settled else 1
+
+    def _drive(self, server: SandboxServer) -> None:
+        """Customers write and processes die, until enough of both has happened."""
+        options = self.options
+        seconds_a_kill = options.seconds / max(options.kills, 1)
+        turns_a_second = options.turns / options.seconds
+        began = time.monotonic()
+        while self.turns < options.turns or self.kills < options.kills:
+            passed = time.monotonic() - began
+            while self.turns < min(options.turns, passed * turns_a_second):
+                self._write_burst(server)
+            while self.kills < min(options.kills, passed / seconds_a_kill):
+                self._kill_one()
+            time.sleep(0.01)
+
+    def _write_burst(self, server: SandboxServer) -> None:
+        customer = f"73{self.dice.randrange(self.options.customers):014d}"
+        for _ in range(self.dice.choice((1, 1, 1, 2, 3))):
+            mark, self.next_mark = self.next_mark, self.next_mark + 1
+            text = self._words(customer, mark)
+            server.world.add_message(PAGE, customer, text)
+            self.written.note(customer, mark)
+        self.turns += 1
+
+    def _words(self, customer: str, mark: int) -> str:
+        product = f"p{self.dice.randrange(PRODUCTS)}"
+        match self.dice.randrange(6):
+            case 0:
+                ordered = {each for each in self.written.orders.values() if each[0] == customer}
+                if (customer, product) in ordered:
+                    return f"hello #{mark}"
+                self.written.orders[mark] = (customer, product)
+                return f"yes, order {product} x2 #{mark}"
+            case 1:
+                return f"price of {product} #{mark}"
+            case 2:
+                return f"lie about {product} #{mark}"
+            case _:
+                return f"hello #{mark}"
+
+    def _kill_one(self) -> None:
+        """Kill a worker now; the one that takes its place may have its own death arranged."""
+        victim = self.dice.randrange(len(self.pids))
+        _kill(self.pids[victim])  # or it has met its crash point; that counts too
+        self.kills += 1
+        point = self.dice.choice([None, *sorted(crashpoints.POINTS)])
+        self.pids[victim] = self.spawner.spawn(point, passes=self.dice.randint(1, 6))
+
+    def _wait_until_settled(self, server: SandboxServer, database: Database) -> bool:
+        for pid in self.pids:  # the last ones live
+            _kill(pid)
+        self.pids = [self.spawner.spawn() for _ in range(WORKERS)]
+        deadline = time.monotonic() + SETTLES_WITHIN
+        while time.monotonic() < deadline:
+            with database.transaction() as session:
+                stored, open_ = session.execute(
+                    select(
+                        func.count(),
+                        func.count().filter(Message.outcome.is_(None)),
+                    ).where(Message.sender_type == SenderType.CUSTOMER)
+                ).one()
+            if stored == len(self.written.marks) and not open_:
+                return True
+            time.sleep(0.5)
+        return False
+
+
+def _kill(pid: int) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGKILL)
+
+
+class Spawner:
+    """The nursery's other end."""
+
+    def __init__(self) -> None:
+        context = multiprocessing.get_context("fork")
+        self._pipe, far_end = context.Pipe()
+        self._nursery = context.Process(target=nursery, args=(far_end,), daemon=True)
+        self._nursery.start()
+        far_end.close()
+        self.orders: Orders | None = None
+
+    def spawn(self, crash_at: str | None = None, *, passes: int = 1) -> int:
+        assert self.orders is not None
+        self._pipe.send(Orders(self.orders.settings, self.orders.clock, crash_at, passes))
+        pid: int = self._pipe.recv()
+        return pid
+
+    def close(self) -> None:
+        self._pipe.close()
+        self._nursery.kill()
+        self._nursery.join()
+
+
+@contextmanager
+def stage(spawner: Spawner) -> Iterator[tuple[SandboxServer, Database]]:
+    """A sandbox on quick time, a database, and one connected Page."""
+    with tempfile.TemporaryDirectory(prefix="shoptalk-torture-") as folder:
+        home = Path(folder)
+        embedded = EmbeddedServer(home).enter()
+        database = connect(embedded.url)
+        try:
+            schema.upgrade(database)
+            with SandboxServer() as server:
+                clock = FastClock.start(RATE)
+                server.world.clock.run(RATE)
+                server.world.clock.set(clock())
+                server.world.add_account(
+                    "facebook",
+                    PAGE,
+                    "Torture",
+                    TOKEN,
+                    settings={"two_reads_per_second": False, "daily_budget": False},
+                )
+                settings = _settings(server, embedded.url, home)
+                requests.post(
+                    f"{server.url}/control/model",
+                    json={"script": [{"parrot": True, "repeat": None}]},
+                    timeout=10,
+                ).raise_for_status()
+                with running(Settings(_env_file=None, **settings), clock=clock) as app:
+                    connect_channel(
+                        app,
+                        "facebook",
+                        PAGE,
+                        {"access_token": TOKEN},
+                        name=None,
+                        ai_default=True,
+                    )
+                    with app.database.transaction() as session:
+                        put_products(session, app.workspace_id(), _catalog())
+                spawner.orders = Orders(settings, clock)
+                yield server, database
+        finally:
+            database.close()
+            embedded.leave()
+
+
+def _settings(server: SandboxServer, url: str, home: Path) -> dict[str, Any]:
+    return {
+        **{name.lower(): value for name, value in server.environment.items()},
+        "database_url": url,
+        "shoptalk_home": home,
+        "openai_model": "sandbox-clerk",
+        "graph_calls_per_second": 0,
+        "max_replies_per_hour": 100_000,
+        "worker_concurrency": 8,
+    }
+
+
+def _catalog() -> list[dict[str, object]]:
+    return [
+        {
+            "product_id": f"p{number}",
+            "name": f"Product {number}",
+            "description": "",
+            "price": Decimal(10 + number) + Decimal("0.50"),
+            "currency": "USD",
+            "stock": None,
+            "active": True,
+        }
+        for number in range(PRODUCTS)
+    ]
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="torture", description=__doc__)
+    parser.add_argument("--turns", type=int, default=10_000)
+    parser.add_argument("--kills", type=int, default=1_000)
+    parser.add_argument("--seconds", type=float, default=420, help="in which they happen")
+    parser.add_argument("--customers", type=int, default=400)
+    parser.add_argument("--seed", type=int, default=1)
+    options = parser.parse_args()
+    spawner = Spawner()  # forks before there is any thread
+    try:
+        with stage(spawner) as (server, database):
+            return Torture(options, spawner).run(server, database)
+    finally:
+        spawner.close()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

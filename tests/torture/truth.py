@@ -1,0 +1,115 @@
+"""What must have come of it: counted from what the platform received, against what was written."""
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from sqlalchemy import select
+
+from shoptalk.db.engine import Database
+from shoptalk.db.models import Conversation, Message, Order
+from shoptalk.sandbox.parrot import LIE
+from shoptalk.sandbox.world import World
+from shoptalk.types import Outcome, SenderType
+
+MARK = re.compile(r"#(\d+)")
+
+
+@dataclass(slots=True)
+class Written:
+    """What the customers wrote. Marks are numbers that only go up."""
+
+    by_customer: dict[str, list[int]] = field(default_factory=dict)
+    orders: dict[int, tuple[str, str]] = field(default_factory=dict)  #: mark -> customer, product
+
+    def note(self, customer: str, mark: int) -> None:
+        self.by_customer.setdefault(customer, []).append(mark)
+
+    @property
+    def marks(self) -> set[int]:
+        return {mark for marks in self.by_customer.values() for mark in marks}
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """Every figure but the first two must be 0."""
+
+    messages: int
+    replies: int
+    lost: int
+    twice: int
+    out_of_order: int
+    without_outcome: int
+    orders_doubled: int
+    orders_missing: int
+    wrong_price: int
+    tokens_abroad: int
+
+    @property
+    def is_clean(self) -> bool:
+        return not any(getattr(self, name) for name in self.__slots__[2:])
+
+    def lines(self) -> list[str]:
+        return [f"{name.replace('_', ' '):<20}{getattr(self, name):>8}" for name in self.__slots__]
+
+
+def judge(world: World, database: Database, written: Written) -> Verdict:
+    outcomes = _outcomes(database)
+    replies = _replies(world)
+    answers = Counter(
+        mark for texts in replies.values() for text in texts for mark in marks_of(text)
+    )
+    answered = {mark for mark, outcome in outcomes.items() if outcome == Outcome.ANSWERED}
+    orders = _orders(database)
+    placed = {mark for mark in written.orders if mark in answered}
+    return Verdict(
+        messages=len(written.marks),
+        replies=sum(map(len, replies.values())),
+        lost=len(written.marks - outcomes.keys()) + len(answered - answers.keys()),
+        twice=sum(1 for count in answers.values() if count > 1),
+        out_of_order=sum(1 for texts in replies.values() if not _ascends(texts)),
+        without_outcome=sum(1 for outcome in outcomes.values() if outcome is None),
+        orders_doubled=sum(1 for count in orders.values() if count > 1),
+        orders_missing=sum(1 for mark in placed if not orders[written.orders[mark]]),
+        wrong_price=sum(LIE in text for texts in replies.values() for text in texts),
+        tokens_abroad=len(world.ledger.tokens_sent_abroad()),
+    )
+
+
+def marks_of(text: str) -> list[int]:
+    return [int(mark) for mark in MARK.findall(text)]
+
+
+def _outcomes(database: Database) -> dict[int, str | None]:
+    with database.transaction() as session:
+        rows = session.execute(
+            select(Message.content, Message.outcome).where(
+                Message.sender_type == SenderType.CUSTOMER, ~Message.is_old
+            )
+        )
+        return {mark: outcome for content, outcome in rows for mark in marks_of(content)}
+
+
+def _replies(world: World) -> Mapping[str, list[str]]:
+    """What reached each customer, in the order in which the platform has it."""
+    replies: dict[str, list[str]] = {}
+    for sent in list(world.sent):
+        if sent.message_id is not None:
+            replies.setdefault(sent.recipient_id, []).append(sent.text)
+    return replies
+
+
+def _orders(database: Database) -> Counter[tuple[str, str]]:
+    with database.transaction() as session:
+        rows = session.execute(
+            select(Conversation.customer_id, Order.product_id).join(
+                Conversation, Conversation.id == Order.conversation_id
+            )
+        )
+        return Counter((row.customer_id, row.product_id) for row in rows)
+
+
+def _ascends(texts: Iterable[str]) -> bool:
+    marks = [mark for text in texts for mark in marks_of(text)]
+    return marks == sorted(marks)

@@ -1,0 +1,92 @@
+"""The process that is killed: a shoptalk that imports and replies until it dies.
+
+Workers are forked from a nursery that has everything imported, as a thousand cold starts of
+Python would be all that a run has time for. What is killed is a real process all the same, with
+its own connections, threads and half-done work.
+"""
+
+import gc
+import logging
+import os
+import signal
+import sys
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from multiprocessing.connection import Connection
+from typing import Any
+
+from shoptalk import crashpoints
+from shoptalk.app import App
+from shoptalk.db.channels import pollable_channels
+from shoptalk.responder.model import openai_client  # noqa: F401  # in the nursery, not in each
+from shoptalk.settings import Settings
+
+POLL_SECONDS = 0.5  #: real ones
+REPLY_SECONDS = 1.0  #: longest a responder pass goes on before the next poll
+
+
+@dataclass(frozen=True, slots=True)
+class FastClock:
+    """Real time, so many times as fast, from an agreed moment."""
+
+    began_at: float  #: time.time()
+    shows: datetime
+    rate: float
+
+    def __call__(self) -> datetime:
+        return self.shows + timedelta(seconds=(time.time() - self.began_at) * self.rate)
+
+    @classmethod
+    def start(cls, rate: float) -> "FastClock":
+        return cls(time.time(), datetime.now(UTC), rate)
+
+
+@dataclass(frozen=True, slots=True)
+class Orders:
+    """What a worker is told when it is born."""
+
+    settings: dict[str, Any]
+    clock: FastClock
+    crash_at: str | None = None
+    passes: int = 1
+
+
+def nursery(requests: Connection) -> None:
+    """Fork a worker for each request; answer with its process id. Ends with the pipe."""
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the dead need no burial
+    gc.freeze()
+    while True:
+        try:
+            orders: Orders = requests.recv()
+        except EOFError:
+            return
+        child = os.fork()
+        if child == 0:
+            requests.close()
+            _work(orders)
+        requests.send(child)
+
+
+def _work(orders: Orders) -> None:
+    logging.basicConfig(level=logging.CRITICAL, stream=sys.stderr)
+    if orders.crash_at is not None:
+        crashpoints.arm(orders.crash_at, passes=orders.passes)
+    app = App(Settings(_env_file=None, **orders.settings), clock=orders.clock)
+    try:
+        while True:
+            _one_round(app)
+    finally:
+        os._exit(1)
+
+
+def _one_round(app: App) -> None:
+    began = time.monotonic()
+    try:
+        with app.database.transaction() as session:
+            channels = pollable_channels(session, None, due_at=app.clock())
+        app.importer().import_side_by_side(channels)
+        app.responder().answer_all_due(stop=lambda: time.monotonic() - began > REPLY_SECONDS)
+    except Exception as exc:  # a worker that stumbles tries again, as a scheduler's tick does
+        logging.critical("a round broke off: %r", exc)
+    time.sleep(max(0.0, POLL_SECONDS - (time.monotonic() - began)))
