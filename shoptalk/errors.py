@@ -15,6 +15,7 @@ ShoptalkError
   ModelError           the model gave no usable answer
     ModelUnavailable   safe to repeat later; `.retry_after` as above
     ModelRefused       repeating the same request is of no use; a person must look
+    PriceRefused       it insists on a price that is not the shop's; a person must look
 """
 
 from datetime import timedelta
@@ -126,3 +127,7 @@ class ModelUnavailable(ModelError):
 
 class ModelRefused(ModelError):
     """The model declined, or the request can never succeed."""
+
+
+class PriceRefused(ModelError):
+    """The model quotes prices that the shop cannot stand behind."""

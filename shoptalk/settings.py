@@ -15,7 +15,6 @@ GRAPH_VERSION = "v25.0"
 OPENAI_URL = "https://api.openai.com/v1"
 
 
-
 class Settings(BaseSettings):
     """Read once at start-up; the names of the fields are the names of the variables."""
 

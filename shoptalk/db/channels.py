@@ -84,7 +84,12 @@ def pollable_channels(
 
 
 def advance_watermark(
-    session: Session, channel_id: int, *, to: datetime | None, polled_at: datetime
+    session: Session,
+    channel_id: int,
+    *,
+    to: datetime | None,
+    begun_at: datetime,
+    polled_at: datetime,
 ) -> None:
     """Note a complete poll. The watermark only moves forward, whoever polls at the same time."""
     if to is not None:
@@ -101,7 +106,7 @@ def advance_watermark(
         update(ChannelIntegration)
         .where(ChannelIntegration.id == channel_id)
         .values(
-            last_poll_at=func.greatest(ChannelIntegration.last_poll_at, polled_at),
+            last_poll_at=func.greatest(ChannelIntegration.last_poll_at, begun_at),
             last_error=None,
             remedy=None,
             failures=0,
@@ -143,6 +148,21 @@ def stop_channel(
         update(ChannelIntegration)
         .where(ChannelIntegration.id == channel_id)
         .values(stopped_at=now, last_error=error, remedy=remedy)
+    )
+
+
+def lock_channel(session: Session, channel_id: int) -> None:
+    """Let nobody else change the channel's row until this transaction ends."""
+    statement = select(ChannelIntegration.id).where(ChannelIntegration.id == channel_id)
+    session.execute(statement.with_for_update(key_share=True))
+
+
+def resume_history(session: Session, channel_id: int) -> None:
+    """There is a thread that the walk into history has not come across."""
+    session.execute(
+        update(ChannelIntegration)
+        .where(ChannelIntegration.id == channel_id)
+        .values(history_state="waiting")
     )
 
 

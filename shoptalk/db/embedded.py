@@ -103,11 +103,16 @@ def _forget_a_dead_postmaster(data: Path) -> None:
     """
     note = data / "postmaster.pid"
     try:
-        pid = int(note.read_text().split("\n", 1)[0])
+        pid, _, _, port, socket_folder, *_ = [*note.read_text().split("\n"), *[""] * 5]
+        dead = not _serves(int(pid), data)
     except (FileNotFoundError, ValueError):
         return
-    if not _serves(pid, data):
+    if dead:
         note.unlink(missing_ok=True)
+        lock = Path(socket_folder, f".s.PGSQL.{port}.lock")
+        with contextlib.suppress(FileNotFoundError):
+            if lock.read_text().split("\n")[:2] == [pid, str(data.resolve())]:
+                lock.unlink()
 
 
 def _serves(pid: int, data: Path) -> bool:

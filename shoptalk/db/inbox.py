@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import select, text, update
+from sqlalchemy import Row, func, select, text, update
 from sqlalchemy.orm import Session
 
-from shoptalk.db.models import ChannelIntegration, Conversation
+from shoptalk.db.models import ChannelIntegration, Conversation, Message
 from shoptalk.types import Customer, InboundMessage, Outcome, SenderType
 
 
@@ -33,12 +33,14 @@ class Stored:
     seen: int = 0
     new: int = 0
     conversations: int = 0
+    unfinished: int = 0  #: new conversations whose beginning is not stored
 
     def __add__(self, other: "Stored") -> "Stored":
         return Stored(
             seen=self.seen + other.seen,
             new=self.new + other.new,
             conversations=self.conversations + other.conversations,
+            unfinished=self.unfinished + other.unfinished,
         )
 
 
@@ -47,6 +49,7 @@ class KnownThread:
     thread_updated_at: datetime | None
     history_complete: bool
     broken_until: datetime | None  #: reading it failed; not tried again before
+    read_failures: int
 
 
 def find_threads(
@@ -70,6 +73,7 @@ def find_threads(
             thread_updated_at=row.thread_updated_at,
             history_complete=row.history_complete,
             broken_until=row.read_again_at if row.read_failures else None,
+            read_failures=row.read_failures,
         )
         for row in rows
     }
@@ -82,8 +86,7 @@ _UPSERT_CONVERSATIONS = text("""
         history_complete, sequence_first, sequence_last)
     SELECT :channel_id, :workspace_id, :platform, :platform, :ai_enabled, :agent_id,
         row.thread_id, row.customer_id, row.name, row.phone, row.updated_at, row.complete,
-        CASE WHEN :backwards THEN -row.size ELSE 0 END,
-        CASE WHEN :backwards THEN 0 ELSE row.size END
+        CASE WHEN :backwards THEN -row.size ELSE 0 END, row.size
     FROM unnest(
         CAST(:thread_ids AS text[]), CAST(:customer_ids AS text[]), CAST(:names AS text[]),
         CAST(:phones AS text[]), CAST(:updated AS timestamptz[]), CAST(:complete AS boolean[]),
@@ -98,12 +101,14 @@ _UPSERT_CONVERSATIONS = text("""
         history_complete = excluded.history_complete OR conversations.history_complete,
         sequence_first = conversations.sequence_first + excluded.sequence_first,
         sequence_last = conversations.sequence_last + excluded.sequence_last,
-        read_again_at =
-            CASE WHEN excluded.thread_updated_at IS NULL THEN conversations.read_again_at END,
-        read_failures =
-            CASE WHEN excluded.thread_updated_at IS NULL
+        -- what is not due yet was asked for by another poll, which has seen more
+        read_again_at = CASE
+            WHEN excluded.thread_updated_at IS NULL OR conversations.read_again_at > :imported_at
+            THEN conversations.read_again_at END,
+        read_failures = CASE
+            WHEN excluded.thread_updated_at IS NULL OR conversations.read_again_at > :imported_at
             THEN conversations.read_failures ELSE 0 END
-    RETURNING id, thread_id, sequence_first, sequence_last, xmax = 0 AS is_new
+    RETURNING id, thread_id, sequence_first, sequence_last, last_message_at, xmax = 0 AS is_new
 """)
 
 _INSERT_MESSAGES = text("""
@@ -185,7 +190,7 @@ def store_threads(
     """Store each message not seen before, and what is known of its conversation.
 
     Args:
-        backwards: these messages come before everything stored of their threads (a walk into
+        backwards: these messages come before what is stored of their threads (a walk into
             history), not after; decides their place among messages of the same second.
     """
     threads = _merged(threads)
@@ -207,22 +212,41 @@ def store_threads(
             "updated": [thread.updated_at for thread in threads],
             "complete": [thread.history_complete for thread in threads],
             "sizes": [len(thread.messages) for thread in threads],
+            "imported_at": imported_at,
         },
     )
     rows = {row.thread_id: row for row in conversations}
     messages: list[tuple[int, InboundMessage, int]] = []
     for thread in threads:
         row = rows[thread.thread_id]
-        first = row.sequence_first if backwards else row.sequence_last - len(thread.messages) + 1
+        older = _older_than_stored(session, row, thread.messages) if backwards else 0
+        before, after = row.sequence_first, row.sequence_last - len(thread.messages) + 1
         messages += [
-            (row.id, message, first + place) for place, message in enumerate(thread.messages)
+            (row.id, message, (before if place < older else after) + place)
+            for place, message in enumerate(thread.messages)
         ]
     new = _insert(session, messages, cut_over=channel.connected_at, imported_at=imported_at)
     return Stored(
         seen=len(messages),
         new=new,
         conversations=sum(1 for row in rows.values() if row.is_new),
+        unfinished=sum(
+            1 for thread in threads if rows[thread.thread_id].is_new and not thread.history_complete
+        ),
     )
+
+
+def _older_than_stored(
+    session: Session, conversation: Row[Any], messages: Sequence[InboundMessage]
+) -> int:
+    """How many of a stretch of history, oldest first, do not come after what is stored."""
+    newest = conversation.last_message_at
+    if newest is None or not messages or messages[-1].created_at < newest:
+        return len(messages)
+    ids = [message.message_id for message in messages]
+    stored = set(session.scalars(select(Message.message_id).where(Message.message_id.in_(ids))))
+    places = [place for place, message_id in enumerate(ids) if message_id in stored]
+    return places[-1] + 1 if places else len(messages)
 
 
 def _merged(threads: Sequence[ThreadRows]) -> list[ThreadRows]:
@@ -329,7 +353,10 @@ def read_again_later(
             Conversation.channel_integration_id == channel_id,
             Conversation.thread_id == thread_id,
         )
-        .values(read_again_at=at, read_failures=Conversation.read_failures + int(failed))
+        .values(
+            read_again_at=func.greatest(Conversation.read_again_at, at),
+            read_failures=Conversation.read_failures + int(failed),
+        )
     )
 
 

@@ -51,9 +51,7 @@ def channel_statuses(session: Session, workspace_id: int) -> list[ChannelStatus]
             select(Conversation.channel_integration_id, func.count())
             .where(Conversation.workspace_id == workspace_id)
             .group_by(Conversation.channel_integration_id)
-        )
-        .tuples()
-        .all()
+        ).all()
     )
     return [
         ChannelStatus(
@@ -89,7 +87,7 @@ def totals(session: Session, workspace_id: int, *, since: datetime, now: datetim
         select(Turn.outcome, func.count())
         .where(Turn.workspace_id == workspace_id, Turn.closed_at >= since)
         .group_by(Turn.outcome)
-    ).tuples()
+    ).all()
     return Totals(
         waiting_turns=open_turns[0] - open_turns[1],
         answering_turns=open_turns[1],

@@ -1,16 +1,21 @@
 """The agent: asks the model, runs the tools it calls, and ends with a text."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from time import monotonic
 
-from shoptalk.errors import ModelRefused, ModelUnavailable
+from shoptalk.errors import ModelRefused, ModelUnavailable, PriceRefused
 from shoptalk.responder.model.base import Model, Prompt, ToolCall
 from shoptalk.responder.tools import CREATE_ORDER
 
 MOST_ROUNDS = 6  #: a model that still calls tools after that many answers is going in circles
 
 RunTool = Callable[[str], str]  #: from the arguments' JSON text to the result's
+FindWrongPrices = Callable[[str], Sequence[str]]  #: the amounts of a text that are not the shop's
+
+CORRECTION = """\
+Your answer was not sent: {amounts} cannot be found in the catalog or in an order. Write the whole
+answer again with the catalog's prices only, and without discounts."""
 
 
 def compose_reply(
@@ -18,6 +23,7 @@ def compose_reply(
     prompt: Prompt,
     *,
     create_order: RunTool,
+    find_wrong_prices: FindWrongPrices = lambda _text: (),
     longest: timedelta,
     elapsed: Callable[[], float] = monotonic,
 ) -> str:
@@ -30,9 +36,11 @@ def compose_reply(
     Raises:
         ModelUnavailable: no answer in time, or none at all.
         ModelRefused: no usable answer.
+        PriceRefused: it quoted prices that are not the shop's, and did so again when told.
     """
     deadline = elapsed() + longest.total_seconds()
     talk = model.begin(prompt)
+    corrected = False
     for _ in range(MOST_ROUNDS):
         left = deadline - elapsed()
         if left <= 0:
@@ -42,7 +50,14 @@ def compose_reply(
             text = _storable(said.text).strip()
             if not text:
                 raise ModelRefused("the model's answer is empty")
-            return text
+            wrong = find_wrong_prices(text)
+            if not wrong:
+                return text
+            if corrected:
+                raise PriceRefused(f"the model quoted {', '.join(wrong)}")
+            corrected = True
+            talk.correct(CORRECTION.format(amounts=", ".join(wrong)))
+            continue
         for call in said.tool_calls:
             talk.tell(call, _run(call, create_order))
     raise ModelRefused("the model kept calling tools and gave no answer")

@@ -14,6 +14,7 @@ from datetime import timedelta
 from shoptalk.backoff import backoff
 from shoptalk.crashpoints import reach
 from shoptalk.db import circuits, turns
+from shoptalk.db.catalog import orders_of_conversation
 from shoptalk.db.channels import stop_channel
 from shoptalk.db.conversations import last_messages, messages_of_turn
 from shoptalk.db.deliveries import deliveries_of, settle_unsent
@@ -26,6 +27,7 @@ from shoptalk.errors import (
     ModelRefused,
     ModelUnavailable,
     PlatformError,
+    PriceRefused,
     RetryLater,
     ShoptalkError,
     ThreadTaken,
@@ -39,6 +41,7 @@ from shoptalk.responder.context import Context, read_context
 from shoptalk.responder.deliver import ClaimLost, Courier
 from shoptalk.responder.loops import LOOP_LOOKS_AT, is_loop
 from shoptalk.responder.model.base import Model
+from shoptalk.responder.quotes import Shelf, unbacked
 from shoptalk.responder.split import split
 from shoptalk.responder.window import WINDOW_MARGIN
 from shoptalk.types import Clock, Outcome
@@ -99,6 +102,8 @@ class Answerer:
             if turn.attempts + 1 >= MOST_REFUSALS:
                 return self._close(turn, Outcome.MODEL_FAILED, str(exc))
             self._put_back(turn, exc, wait=_backoff(turn), failed=True)
+        except PriceRefused as exc:
+            return self._close(turn, Outcome.PRICE_REFUSED, str(exc))
         except ChannelStopped as exc:
             with self.database.transaction() as session:
                 stop_channel(session, channel.id, str(exc), exc.remedy, now=self.clock())
@@ -201,6 +206,7 @@ class Answerer:
                 self.model,
                 context.prompt,
                 create_order=lambda arguments: self._create_order(turn, arguments),
+                find_wrong_prices=lambda text: self._find_wrong_prices(turn, context, text),
                 longest=self.policy.longest_thinking,
             )
         except ModelUnavailable as exc:
@@ -210,6 +216,12 @@ class Answerer:
         with self.database.transaction() as session:
             circuits.note_success(session, circuits.MODEL, now=self.clock())
         return reply
+
+    def _find_wrong_prices(self, turn: Turn, context: Context, text: str) -> list[str]:
+        """The amounts of a reply that neither the catalog nor the customer's orders know."""
+        with self.database.transaction() as session:
+            orders = orders_of_conversation(session, turn.conversation_id)
+        return unbacked(text, shelf=Shelf.of(context.products), orders=orders)
 
     def _create_order(self, turn: Turn, arguments: str) -> str:
         with self.database.transaction() as session:

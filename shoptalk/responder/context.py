@@ -34,6 +34,7 @@ class Context:
     conversation: Conversation
     messages: Sequence[Message]  #: of the turn, oldest first
     prompt: Prompt
+    products: Sequence[Product]
 
     @property
     def message_ids(self) -> list[int]:
@@ -49,15 +50,16 @@ def read_context(session: Session, turn: Turn, *, default_model: str, now: datet
     # The turn comes last and whole: what was written while our last reply was on its way stands
     # before that reply in the thread, and is still to be answered.
     in_order = [*earlier, *messages]
+    products = active_products(session, turn.workspace_id)
     prompt = Prompt(
         model=(agent.model if agent else None) or default_model,
-        instructions=_instructions(agent, active_products(session, turn.workspace_id)),
+        instructions=_instructions(agent, products),
         situation=_situation(now, orders_of_turn(session, turn.id)),
         lines=[_line(message) for message in in_order],
         tools=[CREATE_ORDER],
         prompt_id=agent.prompt_id if agent else None,
     )
-    return Context(conversation=conversation, messages=messages, prompt=prompt)
+    return Context(conversation=conversation, messages=messages, prompt=prompt, products=products)
 
 
 def _instructions(agent: Agent | None, products: Sequence[Product]) -> str:

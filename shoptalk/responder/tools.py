@@ -74,6 +74,11 @@ class OrderArguments(BaseModel):
     def _may_be_a_number(cls, value: Any) -> Any:
         return str(value) if type(value) is int else value
 
+    @field_validator("customer_name", "customer_phone", "address")
+    @classmethod
+    def _can_be_stored(cls, value: str | None) -> str | None:
+        return value.replace("\0", "") if value else None
+
 
 def create_order(session: Session, turn: Turn, arguments: str, *, now: datetime) -> dict[str, Any]:
     """Make the order and take the stock, in the caller's transaction; return what to tell.

@@ -73,6 +73,10 @@ class Talk(Protocol):
         """Hand in a tool's result (JSON text), one for each call before asking again."""
         ...
 
+    def correct(self, instruction: str) -> None:
+        """Tell the model, in the shop's role, what is wrong with what it said."""
+        ...
+
 
 class Model(Protocol):
     def begin(self, prompt: Prompt) -> Talk: ...

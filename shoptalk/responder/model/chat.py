@@ -51,6 +51,9 @@ class ChatTalk:
     def tell(self, call: ToolCall, result: str) -> None:
         self._messages.append({"role": "tool", "tool_call_id": call.call_id, "content": result})
 
+    def correct(self, instruction: str) -> None:
+        self._messages.append({"role": "system", "content": instruction})
+
     def _create(self, timeout_seconds: float) -> Any:
         """One request; models that take tools only without reasoning are asked so from then on."""
         try:

@@ -46,6 +46,9 @@ class ResponsesTalk:
             {"type": "function_call_output", "call_id": call.call_id, "output": result}
         )
 
+    def correct(self, instruction: str) -> None:
+        self._talk.append({"role": "developer", "content": instruction})
+
     def _create(self, timeout_seconds: float) -> Any:
         """One request; a dashboard prompt that is gone is replaced by our own instructions."""
         try:

@@ -1,0 +1,176 @@
+"""Everything from the environment: read once, checked, and what is wrong is named."""
+
+from datetime import timedelta
+from pathlib import Path
+
+import platformdirs
+import pytest
+from pydantic import SecretStr
+
+from shoptalk.errors import UsageError
+from shoptalk.settings import Settings, load
+
+SECRET = "sk-do-not-show-this"
+
+
+def test_nothing_has_to_be_set() -> None:
+    settings = load()
+    assert settings.database_url is None
+    assert settings.shoptalk_home == platformdirs.user_data_path("shoptalk")
+    assert settings.shoptalk_secret_key is None
+    assert settings.poll_interval_seconds == 10
+    assert settings.graph_calls_per_second == 2
+    assert settings.message_buffer_duration_ms == 30_000
+    assert settings.max_buffer_size == 50
+    assert settings.max_buffer_age_ms == 300_000
+    assert settings.openai_api_style == "auto"
+    assert settings.poll_overlap == timedelta(minutes=2)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("POLL_INTERVAL_SECONDS", "soon"),
+        ("POLL_INTERVAL_SECONDS", "0"),
+        ("POLL_INTERVAL_SECONDS", "nan"),
+        ("POLL_INTERVAL_SECONDS", "inf"),
+        ("POLL_INTERVAL_MAX_SECONDS", "-1"),
+        ("POLL_OVERLAP_SECONDS", "-1"),
+        ("GRAPH_CALLS_PER_SECOND", "-0.5"),
+        ("MESSAGE_BUFFER_DURATION_MS", "-1"),
+        ("MESSAGE_BUFFER_DURATION_MS", "2.5"),
+        ("BUFFER_PROCESSING_INTERVAL_MS", "0"),
+        ("MAX_BUFFER_SIZE", "0"),
+        ("MAX_BUFFER_AGE_MS", "-1"),
+        ("AI_PROCESSING_TIMEOUT_MS", "1"),
+        ("RESPONSE_QUALITY_THRESHOLD", "1.1"),
+        ("WORKER_CONCURRENCY", "0"),
+        ("EXTRACTION_INTERVAL", "0"),
+        ("OPENAI_TIMEOUT", "0"),
+        ("OPENAI_TIMEOUT", "-inf"),
+        ("OPENAI_MAX_RETRIES", "-1"),
+        ("OPENAI_API_STYLE", "telepathy"),
+        ("OPENAI_BASE_URL", "api.openai.com"),
+        ("FACEBOOK_API_BASE_URL", "ftp://graph.facebook.com"),
+        ("INSTAGRAM_API_BASE_URL", "graph.instagram.com"),
+        ("WHATSAPP_API_BASE_URL", "//graph.facebook.com"),
+        ("TWILIO_API_BASE_URL", "file:///etc/passwd"),
+        ("CHATWOOT_BASE_URL", "app.chatwoot.com"),
+        ("LOG_LEVEL", "LOUD"),
+        ("LOG_FORMAT", "xml"),
+    ],
+)
+def test_a_wrong_variable_is_named_in_one_sentence(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str
+) -> None:
+    monkeypatch.setenv(name, value)
+    with pytest.raises(UsageError) as caught:
+        load()
+    sentence = str(caught.value)
+    assert sentence.startswith(f"The environment has wrong settings: {name} ")
+    assert sentence.endswith(".")
+    assert "\n" not in sentence
+    assert caught.value.__suppress_context__
+
+
+def test_every_wrong_variable_is_named_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    wrong = {"LOG_FORMAT": "xml", "MAX_BUFFER_SIZE": "few", "OPENAI_TIMEOUT": "long"}
+    for name, value in wrong.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(UsageError) as caught:
+        load()
+    assert all(name in str(caught.value) for name in wrong)
+
+
+def test_no_value_is_repeated_in_the_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A secret may have been put into the wrong variable."""
+    for name, field in Settings.model_fields.items():
+        if field.annotation not in {str, Path, SecretStr | None}:
+            monkeypatch.setenv(name.upper(), SECRET)
+    monkeypatch.setenv("OPENAI_BASE_URL", SECRET)
+    with pytest.raises(UsageError) as caught:
+        load()
+    assert "MAX_BUFFER_SIZE" in str(caught.value)
+    assert SECRET not in str(caught.value)
+
+
+def test_settings_show_no_secret(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", SECRET)
+    monkeypatch.setenv("SHOPTALK_SECRET_KEY", SECRET)
+    monkeypatch.setenv("DATABASE_URL", f"postgresql://shop:{SECRET}@localhost/shop")
+    settings = load()
+    assert SECRET not in repr(settings)
+    assert SECRET not in settings.model_dump_json()
+    assert settings.openai_api_key is not None
+    assert settings.openai_api_key.get_secret_value() == SECRET
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["DATABASE_URL", "SHOPTALK_HOME", "SHOPTALK_SECRET_KEY", "OPENAI_API_KEY", "OPENAI_MODEL"],
+)
+def test_an_empty_variable_is_as_good_as_none(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    nothing_set = Settings()
+    monkeypatch.setenv(name, "")
+    assert load() == nothing_set
+
+
+def test_a_dotenv_file_is_read_and_the_environment_wins(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / ".env").write_text(
+        "# the shop\nOPENAI_MODEL='small one'\nMAX_BUFFER_SIZE=7\nOPENAI_API_KEY=\nUNKNOWN=1\n"
+    )
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("MAX_BUFFER_SIZE", "9")
+    settings = load()
+    assert settings.openai_model == "small one"
+    assert settings.max_buffer_size == 9
+    assert settings.openai_api_key is None
+
+
+def test_a_wrong_line_of_the_dotenv_file_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / ".env").write_text("WORKER_CONCURRENCY=many\n")
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UsageError, match="WORKER_CONCURRENCY"):
+        load()
+
+
+@pytest.mark.parametrize(
+    ("style", "url", "spoken"),
+    [
+        ("auto", None, "responses"),
+        ("auto", "https://api.openai.com/v1/", "responses"),
+        ("auto", "http://localhost:11434/v1", "chat"),
+        ("auto", "https://api.openai.com.example/v1", "chat"),
+        ("responses", "http://localhost:11434/v1", "responses"),
+        ("chat", None, "chat"),
+    ],
+)
+def test_the_style_fits_the_server_unless_it_is_set(
+    monkeypatch: pytest.MonkeyPatch, style: str, url: str | None, spoken: str
+) -> None:
+    monkeypatch.setenv("OPENAI_API_STYLE", style)
+    if url is not None:
+        monkeypatch.setenv("OPENAI_BASE_URL", url)
+    assert load().model_style == spoken
+
+
+def test_an_address_loses_the_slash_at_its_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FACEBOOK_API_BASE_URL", "http://127.0.0.1:8000/v25.0/")
+    assert load().facebook_api_base_url == "http://127.0.0.1:8000/v25.0"
+    assert load().base_urls["facebook_api_base_url"] == "http://127.0.0.1:8000/v25.0"
+    assert set(load().base_urls) == {
+        "facebook_api_base_url",
+        "instagram_api_base_url",
+        "whatsapp_api_base_url",
+        "twilio_api_base_url",
+        "chatwoot_base_url",
+    }
+
+
+def test_the_log_level_is_read_in_any_case(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LOG_LEVEL", "debug")
+    assert load().log_level == "DEBUG"
