@@ -51,6 +51,8 @@ class Asking:
         text = text_of(content)
         if role in ("system", "developer"):
             self.instructions.append(text)
+            if self.said and self.said[-1].side is Side.SHOP:
+                self.said.pop()  # told off for it: it was never sent
         elif role == "user":
             self.said.append(Said(Side.CUSTOMER, text))
             self.results.clear()
