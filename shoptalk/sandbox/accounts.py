@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass, field, fields
 from datetime import datetime
 from typing import Any, Literal, get_args
 
-from shoptalk.sandbox.graph_limits import CALLS_PER_ENGAGED_USER, Meters
+from shoptalk.sandbox.graph.limits import CALLS_PER_ENGAGED_USER, Meters
 from shoptalk.sandbox.threads import ThreadIndex
 
 PlatformName = Literal["facebook", "instagram", "whatsapp"]

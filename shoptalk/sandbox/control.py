@@ -11,7 +11,7 @@ from typing import Any
 
 from aiohttp import web
 
-from shoptalk.sandbox.graph_question import dumps
+from shoptalk.sandbox.graph.question import dumps
 from shoptalk.sandbox.messages import StoredMessage
 from shoptalk.sandbox.world import World
 

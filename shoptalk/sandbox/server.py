@@ -13,8 +13,10 @@ from typing import Self
 
 from aiohttp import web
 
-from shoptalk.sandbox import control, graph_http, openai_api, shoppers, traffic
-from shoptalk.sandbox.graph_question import DEFAULT_VERSION
+from shoptalk.sandbox import control, shoppers, traffic
+from shoptalk.sandbox.graph import http as graph
+from shoptalk.sandbox.graph.question import DEFAULT_VERSION
+from shoptalk.sandbox.openai import api as openai
 from shoptalk.sandbox.world import World
 
 ADDRESS = "127.0.0.1"
@@ -26,7 +28,7 @@ def application(world: World) -> web.Application:
     """Put all that the sandbox plays into one web application."""
     app = web.Application(middlewares=[traffic.middleware(world)], client_max_size=MOST_BODY_BYTES)
     app.on_response_prepare.append(traffic.date_header(world))
-    for module in (control, graph_http, openai_api, shoppers):
+    for module in (control, graph, openai, shoppers):
         app.add_routes(module.routes(world))
     return app
 

@@ -9,10 +9,10 @@ from aiohttp import web
 from aiohttp.typedefs import Middleware
 
 from shoptalk.sandbox.faults import NOTHING_WRONG, Fired, Plan, Target
-from shoptalk.sandbox.graph_damage import error_of
-from shoptalk.sandbox.graph_http import EXCHANGE, HOSTS, Exchange, read_question
-from shoptalk.sandbox.graph_question import dumps
-from shoptalk.sandbox.graph_targets import target_of
+from shoptalk.sandbox.graph.damage import error_of
+from shoptalk.sandbox.graph.http import EXCHANGE, HOSTS, Exchange, read_question
+from shoptalk.sandbox.graph.question import dumps
+from shoptalk.sandbox.graph.targets import target_of
 from shoptalk.sandbox.ledger import Call, fingerprint, without_secrets
 from shoptalk.sandbox.world import World
 

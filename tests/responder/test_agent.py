@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from shoptalk.errors import ModelRefused, ModelUnavailable
+from shoptalk.errors import ModelRefused, ModelUnavailable, PriceRefused
 from shoptalk.responder.agent import MOST_ROUNDS, compose_reply
 from shoptalk.responder.model.base import Line, Prompt, Role, Said, ToolCall
 from shoptalk.responder.tools import CREATE_ORDER
@@ -29,6 +29,7 @@ class ScriptedModel:
         self.prompts: list[Prompt] = []
         self.allowed: list[float] = []
         self.told: list[list[tuple[str, str]]] = []
+        self.corrections: list[str] = []
 
     def begin(self, prompt: Prompt) -> "ScriptedModel":
         self.prompts.append(prompt)
@@ -44,6 +45,9 @@ class ScriptedModel:
 
     def tell(self, call: ToolCall, result: str) -> None:
         self.told[-1].append((call.call_id, result))
+
+    def correct(self, instruction: str) -> None:
+        self.corrections.append(instruction)
 
     def assert_finished(self) -> None:
         assert self._script == []
@@ -186,3 +190,36 @@ def test_a_model_that_is_not_done_in_time_is_not_asked_again(seconds: int) -> No
 def test_what_the_model_raises_is_passed_on(failure: Exception) -> None:
     with pytest.raises(type(failure), match=str(failure)):
         compose(ScriptedModel(calls("a"), failure))
+
+
+def find_wrong_prices(text: str) -> list[str]:
+    return ["1.23 USD"] if "1.23" in text else []
+
+
+def test_a_wrong_price_is_sent_back_to_the_model_once_and_not_to_the_customer() -> None:
+    model = ScriptedModel(says("It is 1.23 USD."), says("It is 49.90 USD."))
+    reply = compose_reply(
+        model,
+        PROMPT,
+        create_order=lambda _arguments: "{}",
+        find_wrong_prices=find_wrong_prices,
+        longest=timedelta(seconds=30),
+        elapsed=Clock(),
+    )
+    assert reply == "It is 49.90 USD."
+    [correction] = model.corrections
+    assert "1.23 USD" in correction
+
+
+def test_a_model_that_insists_on_a_wrong_price_is_left_to_a_person() -> None:
+    model = ScriptedModel(says("It is 1.23 USD."), says("I said 1.23 USD."))
+    with pytest.raises(PriceRefused, match=r"1\.23 USD"):
+        compose_reply(
+            model,
+            PROMPT,
+            create_order=lambda _arguments: "{}",
+            find_wrong_prices=find_wrong_prices,
+            longest=timedelta(seconds=30),
+            elapsed=Clock(),
+        )
+    model.assert_finished()

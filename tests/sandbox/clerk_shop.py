@@ -7,7 +7,7 @@ from decimal import Decimal
 from importlib.resources import files
 from typing import Any
 
-from shoptalk.sandbox.clerk import Call, Result, Said, Side, answer
+from shoptalk.sandbox.clerk.answering import Call, Result, Said, Side, answer
 
 ORDER_TOOL_PARAMETERS: dict[str, Any] = {
     "type": "object",

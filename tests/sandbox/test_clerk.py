@@ -6,8 +6,8 @@ from decimal import Decimal
 
 import pytest
 
-from shoptalk.sandbox.clerk import Said, Side, answer
-from shoptalk.sandbox.clerk_form import filled_form
+from shoptalk.sandbox.clerk.answering import Said, Side, answer
+from shoptalk.sandbox.clerk.form import filled_form
 from shoptalk.sandbox.dialogues import Dialogue, live_dialogues
 from tests.sandbox.clerk_shop import PROMPT, Counter, Till, catalog, catalog_lines
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 import requests
-from graph_shop import MINUTE, NINE, PAGE, PAGE_TOKEN, RIMA, SECOND, Shop, code_of
+from tests.sandbox.graph_shop import MINUTE, NINE, PAGE, PAGE_TOKEN, RIMA, SECOND, Shop, code_of
 
 from shoptalk.sandbox.faults import FaultBox, Target
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 import pytest
-from graph_shop import (
+from tests.sandbox.graph_shop import (
     DAY,
     INSTAGRAM,
     LINKED,

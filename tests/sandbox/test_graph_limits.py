@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import requests
-from graph_shop import (
+from tests.sandbox.graph_shop import (
     DAY,
     HOUR,
     INSTAGRAM,

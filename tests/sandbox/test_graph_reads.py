@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from graph_shop import (
+from tests.sandbox.graph_shop import (
     DAY,
     DETAILS,
     FACEBOOK,

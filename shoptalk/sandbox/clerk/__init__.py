@@ -1,0 +1,1 @@
+"""The rule-based clerk that answers as the model: it reads, works out, words."""

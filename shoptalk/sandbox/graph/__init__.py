@@ -1,0 +1,1 @@
+"""The Graph API: Messenger, Instagram and the sending half of WhatsApp."""

@@ -1,0 +1,1 @@
+"""The model: OpenAI's two APIs, and what a test may script in them."""
