@@ -1,10 +1,11 @@
 """Putting the rooms together: settings, database, platforms, model. Used by cli and scheduler."""
 
+import logging
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import requests
 
@@ -25,6 +26,8 @@ from shoptalk.vault import Vault, open_vault
 if TYPE_CHECKING:
     from shoptalk.importer.channels import Importer
     from shoptalk.responder.passes import Responder
+
+log = logging.getLogger(__name__)
 
 
 class App:
@@ -73,9 +76,26 @@ class App:
 
     @property
     def vault(self) -> Vault:
+        """What seals and opens credentials.
+
+        Raises:
+            UsageError: there is no key and no place to keep one.
+        """
         if self._vault is None:
-            self._vault = open_vault(self.settings.shoptalk_secret_key, self.settings.shoptalk_home)
+            home = self.settings.shoptalk_home
+            try:
+                self._vault = open_vault(self.settings.shoptalk_secret_key, home)
+            except (OSError, UnicodeDecodeError) as exc:
+                raise UsageError(
+                    f"The secret key in {home} cannot be read or made: {_reason(exc)}. "
+                    "Set SHOPTALK_HOME to a writable folder, or SHOPTALK_SECRET_KEY."
+                ) from exc
         return self._vault
+
+    def reopened_vault(self) -> Vault:
+        """The vault with the keys that the key file holds now."""
+        self._vault = None
+        return self.vault
 
     def workspace_id(self) -> int:
         with self.database.transaction() as session:
@@ -94,12 +114,25 @@ class App:
             kept = self._platforms.get(channel.id)
             if kept is not None and kept[0] == channel.config:
                 return kept[1]
-            account = Account(
-                external_id=channel.external_id, config=self.vault.open(channel.config)
-            )
+            account = Account(external_id=channel.external_id, config=self._opened(channel.config))
             platform = self.platform(channel.channel, account)
             self._platforms[channel.id] = (channel.config, platform)
             return platform
+
+    def _opened(self, sealed: str) -> dict[str, Any]:
+        try:
+            return self.vault.open(sealed)
+        except UsageError:
+            if self.settings.shoptalk_secret_key is not None:
+                raise
+        return self.reopened_vault().open(sealed)  # the key may have been changed since we began
+
+    def is_polled(self, channel: ChannelIntegration) -> bool:
+        """Whether a poll is tried; also where the platform cannot be loaded, so that it is told."""
+        try:
+            return registry.adapter(channel.channel).can.polled
+        except UsageError:
+            return True
 
     def pace_of(self, channel: ChannelIntegration) -> Pace:
         """The spacing of a channel's reads: the platform's limit, or ours where that is lower."""
@@ -112,8 +145,14 @@ class App:
             return self._paces[channel.id]
 
     def importer(self) -> "Importer":
+        """Whoever imports.
+
+        Raises:
+            UsageError: there is no key to the channels' credentials.
+        """
         from shoptalk.importer.channels import Importer
 
+        _ = self.vault  # now, and not once a channel
         return Importer(
             self.database,
             platform_of=self.platform_of,
@@ -165,7 +204,7 @@ class App:
         return Responder(
             answerer,
             self.presence,
-            windows=reply_windows(registry.adapter(name) for name in registry.names()),
+            windows=reply_windows(_loadable_adapters()),
             concurrency=settings.worker_concurrency,
         )
 
@@ -184,6 +223,19 @@ class App:
             self._database.close()
         if self._embedded is not None:
             self._embedded.leave()
+
+
+def _loadable_adapters() -> Iterator[registry.Adapter]:
+    """One that cannot be loaded harms no other."""
+    for name in registry.names():
+        try:
+            yield registry.adapter(name)
+        except UsageError as exc:
+            log.warning("a platform cannot be loaded", extra={"error": str(exc)})
+
+
+def _reason(error: OSError | UnicodeDecodeError) -> str:
+    return getattr(error, "strerror", None) or "it is not text"
 
 
 @contextmanager

@@ -8,7 +8,7 @@ from tenacity import RetryCallState, Retrying, wait_exponential_jitter
 def backoff(failures: int, *, first: timedelta, longest: timedelta) -> timedelta:
     """The wait after so many failures in a row, from 1 on; a fifth of `first` is jitter."""
     strategy = wait_exponential_jitter(
-        initial=first.total_seconds(),
+        multiplier=first.total_seconds(),
         max=longest.total_seconds(),
         jitter=first.total_seconds() / 5,
     )

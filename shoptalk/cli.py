@@ -5,6 +5,7 @@ The commands themselves are in `shoptalk.commands`; each is loaded only when it 
 """
 
 import importlib
+import io
 import signal
 import sys
 from types import FrameType
@@ -30,6 +31,7 @@ COMMANDS = {
     "products": ("products:products", "Import and list the catalog."),
     "orders": ("orders:orders", "List orders."),
     "deliveries": ("deliveries:deliveries", "List what was sent, try again what was not."),
+    "secrets": ("secrets:secrets", "Change the key that seals the stored credentials."),
     "sandbox": ("sandbox:sandbox", "Play the platforms and the model on this machine."),
     "doctor": ("doctor:doctor", "Check what is configured, reachable, missing."),
 }
@@ -64,6 +66,9 @@ def cli() -> None:
 def main() -> None:
     """The console script."""
     signal.signal(signal.SIGTERM, _leave)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a terminal without Arabic gets codes
+            stream.reconfigure(errors="backslashreplace")
     try:
         code = cli.main(standalone_mode=False)
     except click.exceptions.Exit as exc:
@@ -86,14 +91,18 @@ def _explain(error: Exception) -> int:
     """Print one sentence on stderr and return the exit code."""
     from sqlalchemy.exc import SQLAlchemyError
 
-    from shoptalk.errors import ChannelStopped, ShoptalkError, UsageError
+    from shoptalk.errors import ChannelStopped, PlatformError, ShoptalkError, UsageError
 
     if isinstance(error, ChannelStopped):
-        return _say(f"{error} {error.remedy}", 2)
+        return _say(f"{error.platform}: {error}. {error.remedy}", 2)
+    if isinstance(error, PlatformError):
+        return _say(f"{error.platform}: {error}.", 1)
     if isinstance(error, ShoptalkError):
         return _say(str(error), 2 if isinstance(error, UsageError) else 1)
     if isinstance(error, SQLAlchemyError):
         return _say(f"The database failed: {_first_line(getattr(error, 'orig', None) or error)}", 1)
+    if isinstance(error, UnicodeEncodeError):  # our own text is encodable; an argument's may not be
+        return _say("What was typed holds bytes that are not UTF-8 text.", 2)
     if isinstance(error, OSError):
         return _say(f"{error.strerror or error}: {error.filename or 'the system refused'}", 1)
     return _say(f"Something went wrong that should not: {type(error).__name__}.", 1)

@@ -3,8 +3,10 @@
 from collections.abc import Mapping
 
 from shoptalk.app import App
+from shoptalk.credentials import find_health
 from shoptalk.db import channels as rows
 from shoptalk.db.models import ChannelIntegration
+from shoptalk.db.sealed import keep_key
 from shoptalk.errors import UsageError
 from shoptalk.types import Account
 
@@ -16,12 +18,16 @@ def connect_channel(
     config: Mapping[str, str],
     *,
     name: str | None,
-    ai_default: bool,
+    ai_default: bool | None,
 ) -> ChannelIntegration:
     """Connect an account, or give a connected one new credentials.
 
     The cut-over is the platform's time where it tells it, whole seconds. An account that only
     gets a new token keeps its own: what came in while the old one was dead is still new.
+
+    Args:
+        ai_default: whether new conversations start with the AI on; None: as before, and on for
+            a new account.
 
     Raises:
         UsageError: unknown platform, or the account belongs to another workspace.
@@ -31,9 +37,14 @@ def connect_channel(
     workspace_id = app.workspace_id()
     adapter = app.platform(platform, Account(external_id=account_id, config=config))
     identity = adapter.identify()
-    sealed = app.vault.seal({**config, **identity.config})
+    known = {**config, **identity.config}
+    # Anew, with what was learnt: which login it is decides what can be told
+    account = Account(external_id=identity.external_id, config=known)
+    health = find_health(app.platform(platform, account))
     cut_over = (identity.platform_time or app.clock()).replace(microsecond=0)
     with database.transaction() as session:
+        keep_key(session)
+        sealed = app.reopened_vault().seal(known)
         before = rows.find_account(session, platform, identity.external_id)
         if before is not None and before.workspace_id != workspace_id:
             raise UsageError(
@@ -52,10 +63,17 @@ def connect_channel(
             channel.connected_at = cut_over
         channel.display_name = name or identity.display_name
         channel.config = sealed
-        channel.ai_default = ai_default
+        if ai_default is not None:
+            channel.ai_default = ai_default
         channel.is_connected = True
         channel.stopped_at = channel.last_error = channel.remedy = channel.next_poll_at = None
         channel.failures = 0
+        # What was known of the old credentials says nothing of these; without an answer the
+        # next tick asks again
+        channel.token_checked_at = app.clock() if health else None
+        channel.token_expires_at = health.expires_at if health else None
+        channel.data_access_expires_at = health.data_access_expires_at if health else None
+        channel.missing_permissions = list(health.missing_permissions) if health else []
         session.add(channel)
         session.flush()
         if not adapter.can.history:

@@ -70,3 +70,5 @@ def set_up(*, level: str, style: str) -> None:
     handler.setFormatter(JsonFormatter() if style == "json" else TextFormatter())
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
     logging.getLogger("shoptalk").setLevel(level)
+    # It warns of odd headers by quoting the whole URL, and one of ours holds a token.
+    logging.getLogger("urllib3.connection").setLevel(logging.ERROR)

@@ -11,6 +11,7 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 from apscheduler.events import EVENT_JOB_ERROR, EVENT_JOB_MAX_INSTANCES, EVENT_JOB_MISSED
@@ -18,10 +19,10 @@ from apscheduler.schedulers.background import BackgroundScheduler
 from apscheduler.triggers.interval import IntervalTrigger
 
 from shoptalk.app import App
+from shoptalk.credentials import check_next_due
 from shoptalk.db.channels import pollable_channels
 from shoptalk.db.models import ChannelIntegration
 from shoptalk.importer.channels import Importer
-from shoptalk.platforms.registry import adapter
 from shoptalk.responder.passes import Responder
 
 log = logging.getLogger(__name__)
@@ -42,52 +43,68 @@ class Ticker:
             app.settings.worker_concurrency, thread_name_prefix="import"
         )
         self._history_pool = ThreadPoolExecutor(2, thread_name_prefix="history")
+        self._reply_pool = ThreadPoolExecutor(1, thread_name_prefix="reply")
+        self._check_pool = ThreadPoolExecutor(1, thread_name_prefix="check")
         self._polling: dict[int, Future[None]] = {}
         self._reading_history: dict[int, Future[None]] = {}
-        self._replying = threading.Lock()
+        self._replying: dict[int, Future[None]] = {}
+        self._checking: dict[int, Future[None]] = {}
+        self._starting = threading.Lock()
         self._stopping = threading.Event()
 
     def tick(self) -> None:
-        """Start importing every due channel that is not being imported, then answer."""
+        """Start importing every due channel that is not being imported, and a responder pass."""
         if self._stopping.is_set():
             return
         with self._app.database.transaction() as session:
             channels = pollable_channels(session, None, due_at=self._app.clock())
         for channel in channels:
-            if not adapter(channel.channel).can.polled:
+            if not self._app.is_polled(channel):
                 continue
-            self._start(self._polling, self._pool, channel, self._poll)
+            self._start(self._polling, self._pool, channel.id, partial(self._poll, channel))
             if channel.history_state == "waiting" and channel.last_poll_at is not None:
-                self._start(self._reading_history, self._history_pool, channel, self._history)
+                self._start(
+                    self._reading_history,
+                    self._history_pool,
+                    channel.id,
+                    partial(self._history, channel),
+                )
+        self._start(self._checking, self._check_pool, 0, self._check_credentials)
         self.reply()
 
     def reply(self) -> None:
-        """One responder pass, unless one is under way; it takes up what comes in meanwhile."""
-        if self._stopping.is_set() or not self._replying.acquire(blocking=False):
-            return
-        try:
-            self._responder.answer_all_due(stop=self._stopping.is_set)
-        finally:
-            self._replying.release()
+        """Start a responder pass, unless one is under way; it takes up what comes in meanwhile.
+
+        It has a thread of its own: while a model takes its time, importing goes on.
+        """
+        self._start(self._replying, self._reply_pool, 0, self._answer)
 
     def stop(self) -> None:
         """Begin nothing more, and wait until nothing is half done."""
-        self._stopping.set()
-        self._pool.shutdown(wait=True, cancel_futures=True)
-        self._history_pool.shutdown(wait=True, cancel_futures=True)
-        with self._replying:
-            pass
+        with self._starting:
+            self._stopping.set()
+        for pool in (self._pool, self._history_pool, self._reply_pool, self._check_pool):
+            pool.shutdown(wait=True, cancel_futures=True)
 
     def _start(
         self,
         under_way: dict[int, Future[None]],
         pool: ThreadPoolExecutor,
-        channel: ChannelIntegration,
-        work: Callable[[ChannelIntegration], None],
+        key: int,
+        work: Callable[[], None],
     ) -> None:
-        before = under_way.get(channel.id)
-        if before is None or before.done():
-            under_way[channel.id] = pool.submit(work, channel)
+        with self._starting:
+            before = under_way.get(key)
+            if not self._stopping.is_set() and (before is None or before.done()):
+                under_way[key] = pool.submit(_whatever_happens, work)
+
+    def _answer(self) -> None:
+        self._responder.answer_all_due(stop=self._stopping.is_set)
+
+    def _check_credentials(self) -> None:
+        """Ask after the credentials whose daily check is due; polling does not wait for it."""
+        while not self._stopping.is_set() and check_next_due(self._app):
+            pass
 
     def _poll(self, channel: ChannelIntegration) -> None:
         report = self._importer.poll(channel)
@@ -96,6 +113,18 @@ class Ticker:
 
     def _history(self, channel: ChannelIntegration) -> None:
         self._importer.read_history(channel, stop=self._stopping.is_set)
+
+
+def _whatever_happens(work: Callable[[], None]) -> None:
+    """Nobody waits for what runs in a pool: what goes wrong there is said here."""
+    try:
+        work()
+    except Exception as exc:
+        log.error(
+            "a run failed",
+            extra={"error": type(exc).__name__},
+            exc_info=log.isEnabledFor(logging.DEBUG),
+        )
 
 
 class Schedule:
@@ -112,6 +141,8 @@ class Schedule:
                 "max_instances": 1,
             },
         )
+        # Its own words for these events come with tracebacks.
+        logging.getLogger("apscheduler").setLevel(logging.CRITICAL)
         self._scheduler.add_listener(
             _report_event, EVENT_JOB_MISSED | EVENT_JOB_MAX_INSTANCES | EVENT_JOB_ERROR
         )
@@ -131,8 +162,8 @@ class Schedule:
             while not stop.wait(1):
                 each_second()
         finally:
-            self._scheduler.shutdown(wait=False)
             self._ticker.stop()
+            self._scheduler.shutdown(wait=True)
 
 
 def _report_event(event: Any) -> None:

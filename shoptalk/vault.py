@@ -29,6 +29,7 @@ class Vault:
         words = [word.strip() for word in keys.split(",") if word.strip()]
         if not words:
             raise UsageError("SHOPTALK_SECRET_KEY is empty; unset it or give it a key.")
+        self.key_count = len(words)
         self._fernet = MultiFernet([_fernet(word) for word in words])
 
     def seal(self, config: Mapping[str, Any]) -> str:
@@ -43,6 +44,10 @@ class Vault:
                 "the one they were stored with, or connect the channel again."
             ) from None
         return config
+
+    def reseal(self, sealed: str) -> str:
+        """The same credentials under the first key; UsageError where none of ours opens them."""
+        return self.seal(self.open(sealed))
 
 
 def _fernet(word: str) -> Fernet:
@@ -70,3 +75,36 @@ def open_vault(secret_key: SecretStr | None, home: Path) -> Vault:
         with contextlib.suppress(FileExistsError):
             os.link(fresh.name, path)
     return Vault(path.read_text())
+
+
+def add_new_key(home: Path) -> None:
+    """Put a new key before those in the key file: it seals from now on, all of them open."""
+    path = home / KEY_FILE
+    _replace(path, f"{Fernet.generate_key().decode()},{path.read_text().strip()}")
+
+
+def drop_old_keys(home: Path) -> None:
+    """Leave only the first key in the key file: what others sealed can be opened no more."""
+    path = home / KEY_FILE
+    _replace(path, path.read_text().partition(",")[0].strip())
+
+
+def _replace(path: Path, keys: str) -> None:
+    """Write the key file whole or not at all, for the same owner as before, mode 0600."""
+    path = path.resolve()  # the file stays where a link points
+    unfinished = path.with_name(f".{path.name}.next")
+    unfinished.unlink(missing_ok=True)  # a rotation that was killed may have left it
+    descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "w") as file:
+        before = path.stat()
+        if (before.st_uid, before.st_gid) != (os.geteuid(), os.getegid()):
+            os.fchown(file.fileno(), before.st_uid, before.st_gid)
+        file.write(keys)
+        file.flush()
+        os.fsync(file.fileno())
+    unfinished.replace(path)
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)  # the new name outlives a power cut before the next step relies on it
+    finally:
+        os.close(folder)

@@ -5,6 +5,7 @@ import logging
 import os
 import re
 import shlex
+import shutil
 import signal
 import subprocess
 import sys
@@ -33,7 +34,7 @@ from shoptalk.db.models import ChannelIntegration, Conversation, Delivery, Messa
 from shoptalk.importer.catalog_file import CatalogRow
 from shoptalk.sandbox.accounts import AccountSettings
 from shoptalk.sandbox.fault_params import PARAMS
-from shoptalk.sandbox.openai_script import Step
+from shoptalk.sandbox.openai.script import Step
 from shoptalk.sandbox.server import SandboxServer
 from shoptalk.settings import Settings
 from shoptalk.types import Outcome
@@ -234,6 +235,8 @@ def environment(shop: Shop, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> 
     for variable, value in shop.environment.items():
         monkeypatch.setenv(variable, value)
     monkeypatch.setenv("DATABASE_URL", url_of(shop.engine, name))
+    home = shutil.copytree(shop.environment["SHOPTALK_HOME"], tmp_path / "shoptalk-home")
+    monkeypatch.setenv("SHOPTALK_HOME", str(home))  # one database, one key file
     (tmp_path / "catalog.csv").write_text(CATALOG)
     (tmp_path / "chat.txt").write_text(CHAT)
     levels = {each: logging.getLogger(each).level for each in (None, "shoptalk")}

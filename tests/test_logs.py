@@ -140,6 +140,7 @@ def test_our_lines_go_to_stderr_and_others_speak_up_from_warnings(
     logging.getLogger("shoptalk.importer").info("ours", extra={"text": "a\nb"})
     logging.getLogger("urllib3").info("theirs")
     logging.getLogger("urllib3").warning("theirs, and bad")
+    logging.getLogger("urllib3.connection").warning("it quotes a URL: ?input_token=secret")
     lines = stderr.getvalue().splitlines()
     assert len(lines) == 2
     if style == "json":

@@ -1,11 +1,13 @@
 """`shoptalk channels`: connected accounts."""
 
+import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
 
 from shoptalk.app import App
-from shoptalk.commands.common import json_option, moment, print_rows, with_app
+from shoptalk.commands.common import json_option, moment, print_rows, visible, with_app
 from shoptalk.errors import ChannelStopped, UsageError
 
 
@@ -33,9 +35,7 @@ def channels() -> None:
 @click.option(
     "--ai",
     type=click.Choice(["on", "off"]),
-    default="on",
-    show_default=True,
-    help="Whether new conversations start with the AI switched on.",
+    help="Whether new conversations start with the AI switched on; default: as before, else on.",
 )
 @with_app
 def connect(
@@ -47,18 +47,19 @@ def connect(
     app_secret: str | None,
     login: str | None,
     name: str | None,
-    ai: str,
+    ai: str | None,
 ) -> None:
     """Connect an account: check its token, keep it encrypted, set the cut-over to now.
 
     What was written before now is history, and is never answered.
     """
     from shoptalk.connect import connect_channel
+    from shoptalk.credentials import credential_warnings
 
     if access_token_file is not None:
-        access_token = access_token_file.read_text().strip()
+        access_token = _token_in(access_token_file)
     if access_token is None:
-        access_token = click.prompt("Access token", hide_input=True)
+        access_token = _ask_for_token()
     config = {"access_token": access_token, "app_secret": app_secret, "login": login}
     channel = connect_channel(
         app,
@@ -66,12 +67,40 @@ def connect(
         account_id,
         {key: value for key, value in config.items() if value},
         name=name,
-        ai_default=ai == "on",
+        ai_default=None if ai is None else ai == "on",
     )
     click.echo(
         f"Connected {channel.channel} {channel.display_name!r} as channel {channel.id}. "
         f"What was written before {channel.connected_at:%Y-%m-%d %H:%M:%S} UTC is history."
     )
+    _warn(credential_warnings(channel, now=app.clock()))
+
+
+def _warn(warnings: Sequence[str]) -> None:
+    for warning in warnings:
+        click.echo(visible(f"Warning: {warning}"), err=True)
+
+
+def _token_in(path: Path) -> str:
+    try:
+        return path.read_text().strip()
+    except ValueError:
+        raise UsageError(f"{path} is not text: the file holds the token alone.") from None
+    except OSError as exc:
+        raise UsageError(f"{path} cannot be read: {exc.strerror}.") from None
+
+
+def _ask_for_token() -> str:
+    try:
+        answer: str = click.prompt("Access token", hide_input=True, err=True)
+    except click.Abort:
+        if sys.stdin.isatty():
+            raise
+        raise UsageError(
+            "There is no terminal to ask for the access token: "
+            "give it by SHOPTALK_ACCESS_TOKEN or --access-token-file."
+        ) from None
+    return answer
 
 
 @channels.command("list")
@@ -79,8 +108,10 @@ def connect(
 @with_app
 def list_(app: App, as_json: bool) -> None:
     """List the connected accounts."""
+    from shoptalk.credentials import credential_warnings
     from shoptalk.db.channels import list_channels
 
+    now = app.clock()
     with app.database.transaction() as session:
         found = list_channels(session, app.workspace_id())
     rows = [
@@ -95,11 +126,21 @@ def list_(app: App, as_json: bool) -> None:
             "last_fetch_timestamp": moment(channel.last_fetch_timestamp),
             "last_error": channel.last_error,
             "remedy": channel.remedy,
+            "token_checked_at": moment(channel.token_checked_at),
+            "token_expires_at": moment(channel.token_expires_at),
+            "data_access_expires_at": moment(channel.data_access_expires_at),
+            "missing_permissions": channel.missing_permissions,
+            "warnings": credential_warnings(channel, now=now),
         }
         for channel in found
     ]
     columns = ["id", "channel", "external_id", "display_name", "state", "last_error"]
     print_rows(rows, as_json=as_json, columns=columns, empty="No channel is connected yet.")
+    if as_json:
+        return
+    for channel in found:
+        for warning in credential_warnings(channel, now=now):
+            click.echo(visible(f"channel {channel.id}: {warning}"))
 
 
 def _state(is_connected: bool, is_stopped: bool) -> str:
@@ -112,20 +153,25 @@ def _state(is_connected: bool, is_stopped: bool) -> str:
 @click.argument("channel_id", metavar="ID")
 @with_app
 def test(app: App, channel_id: str) -> None:
-    """Ask the platform whether the account's credentials still work."""
-    from shoptalk.db.channels import get_channel, restart_channel, stop_channel
+    """Ask the platform whether the account's credentials work, and for how long.
+
+    A stopped channel that the platform accepts again is started.
+    """
+    from shoptalk.credentials import check_channel, credential_warnings, refuse
+    from shoptalk.db.channels import get_channel, restart_channel
 
     with app.database.transaction() as session:
         channel = get_channel(session, app.workspace_id(), channel_id)
     try:
-        identity = app.platform_of(channel).identify()
+        checked = check_channel(app, channel)
     except ChannelStopped as exc:
-        with app.database.transaction() as session:
-            stop_channel(session, channel.id, str(exc), exc.remedy, now=app.clock())
+        refuse(app, channel, exc)
         raise
     with app.database.transaction() as session:
         restart_channel(session, channel.id)
-    click.echo(f"Channel {channel.id} works: {channel.channel} {identity.display_name!r}.")
+    name = checked.identity.display_name
+    click.echo(f"Channel {channel.id} works: {channel.channel} {name!r}.")
+    _warn(credential_warnings(checked.channel, now=app.clock()))
 
 
 @channels.command()

@@ -9,7 +9,7 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import click
 
-from shoptalk import settings
+from shoptalk import logs, settings
 from shoptalk.app import App, running
 
 P = ParamSpec("P")
@@ -33,7 +33,11 @@ def with_app(command: Callable[Concatenate[App, P], R]) -> Callable[P, R]:
 
     @functools.wraps(command)
     def run(*args: P.args, **kwargs: P.kwargs) -> R:
-        with running(settings.load(), clock=now) as app:
+        given = settings.load()
+        # A command that ends by itself warns only, where nobody asked for more.
+        level = given.log_level if "log_level" in given.model_fields_set else "WARNING"
+        logs.set_up(level=level, style=given.log_format)
+        with running(given, clock=now) as app:
             return command(app, *args, **kwargs)
 
     return run
@@ -49,12 +53,17 @@ def visible(text: str) -> str:
     )
 
 
+def print_json(document: Any) -> None:
+    """Print one JSON document; what could steer a terminal is escaped, as JSON allows."""
+    click.echo(visible(json.dumps(document, default=str, ensure_ascii=False)))
+
+
 def print_rows(
     rows: Sequence[Mapping[str, Any]], *, as_json: bool, columns: Sequence[str], empty: str
 ) -> None:
     """Print a list: a table for people, or every field as JSON."""
     if as_json:
-        click.echo(json.dumps(list(rows), default=str, ensure_ascii=False))
+        print_json(list(rows))
         return
     if not rows:
         click.echo(empty)
@@ -97,10 +106,10 @@ class Moment(click.ParamType[datetime]):
             return value
         try:
             parsed = datetime.fromisoformat(value)
-        except ValueError:
+            return parsed.astimezone(UTC) if parsed.tzinfo else parsed.replace(tzinfo=UTC)
+        except (ValueError, OverflowError):
             self.fail(
                 f"{value!r} is not a date: write it as 2026-11-21 or 2026-11-21T09:30:00+02:00.",
                 param,
                 ctx,
             )
-        return parsed.astimezone(UTC) if parsed.tzinfo else parsed.replace(tzinfo=UTC)

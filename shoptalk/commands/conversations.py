@@ -1,6 +1,5 @@
 """`shoptalk conversations`: the inbox from the terminal."""
 
-import json
 from typing import Any
 
 import click
@@ -10,6 +9,7 @@ from shoptalk.commands.common import (
     json_option,
     limit_option,
     moment,
+    print_json,
     print_rows,
     visible,
     with_app,
@@ -89,8 +89,7 @@ def show(app: App, handle: str, limit: int, as_json: bool) -> None:
         conversation = get_conversation(session, workspace_id, handle)
         messages = last_messages(session, conversation.id, limit=limit)
     if as_json:
-        document = _row(conversation) | {"messages": [message_row(row) for row in messages]}
-        click.echo(json.dumps(document, ensure_ascii=False))
+        print_json(_row(conversation) | {"messages": [message_row(row) for row in messages]})
         return
     for line in transcript(conversation, messages):
         click.echo(line)
@@ -150,5 +149,5 @@ def ai(app: App, handle: str, switch: str) -> None:
     with app.database.transaction() as session:
         conversation = get_conversation(session, workspace_id, handle)
         taken_up = switch_ai(session, conversation, enabled=switch == "on", now=app.clock())
-    waiting = f"; {taken_up} waiting messages will be answered" if taken_up else ""
+    waiting = f"; messages that will be answered now: {taken_up}" if taken_up else ""
     click.echo(f"The AI is {switch} for conversation {conversation.id}{waiting}.")

@@ -13,7 +13,11 @@ def deliveries() -> None:
 
 
 @deliveries.command("list")
-@click.option("--status", type=click.Choice(["waiting", "sending", "sent", "failed", "uncertain"]))
+@click.option(
+    "--status",
+    type=click.Choice(["waiting", "sending", "sent", "failed", "uncertain"]),
+    help="Only those that stand so.",
+)
 @limit_option
 @json_option
 @with_app

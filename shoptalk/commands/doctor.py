@@ -1,14 +1,13 @@
 """`shoptalk doctor`: what is configured, reachable, missing."""
 
-import json
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 
 import click
 
 from shoptalk.app import App
-from shoptalk.commands.common import json_option, visible, with_app
-from shoptalk.errors import ChannelStopped, PlatformError, ShoptalkError
+from shoptalk.commands.common import json_option, print_json, visible, with_app
+from shoptalk.errors import ChannelStopped, ShoptalkError
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,10 +27,11 @@ def doctor(app: App, as_json: bool) -> None:
     """
     findings = list(_examine(app))
     if as_json:
-        click.echo(json.dumps([asdict(finding) for finding in findings]))
+        print_json([asdict(finding) for finding in findings])
     else:
         for finding in findings:
-            click.echo(f"{'ok ' if finding.ok else 'BAD'}  {finding.what}: {visible(finding.says)}")
+            mark = "ok " if finding.ok else "BAD"
+            click.echo(visible(f"{mark}  {finding.what}: {finding.says}"))
     if not all(finding.ok for finding in findings):
         raise click.exceptions.Exit(1)
 
@@ -51,6 +51,10 @@ def _examine(app: App) -> Iterator[Finding]:
 
 
 def _key(app: App) -> Finding:
+    try:
+        _ = app.vault
+    except ShoptalkError as exc:
+        return Finding("secret key", False, str(exc))
     if app.settings.shoptalk_secret_key is not None:
         return Finding("secret key", True, "from SHOPTALK_SECRET_KEY")
     return Finding("secret key", True, f"in {app.settings.shoptalk_home}")
@@ -70,6 +74,7 @@ def _model(app: App) -> Finding:
 
 
 def _channels(app: App, workspace_id: int) -> Iterator[Finding]:
+    from shoptalk.credentials import check_channel, credential_warnings
     from shoptalk.db.channels import list_channels
 
     with app.database.transaction() as session:
@@ -82,10 +87,11 @@ def _channels(app: App, workspace_id: int) -> Iterator[Finding]:
             yield Finding(what, True, "disconnected")
             continue
         try:
-            app.platform_of(channel).identify()
+            checked = check_channel(app, channel)
         except ChannelStopped as exc:
-            yield Finding(what, False, f"{exc} {exc.remedy}")
-        except PlatformError as exc:
+            yield Finding(what, False, f"{exc}. {exc.remedy}")
+        except ShoptalkError as exc:  # also credentials that our key does not open
             yield Finding(what, False, str(exc))
         else:
-            yield Finding(what, True, "its credentials work")
+            warnings = credential_warnings(checked.channel, now=app.clock())
+            yield Finding(what, not warnings, " ".join(warnings) or "its credentials work")

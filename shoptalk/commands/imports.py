@@ -83,13 +83,12 @@ def _to_import(
 ) -> tuple[list[ChannelIntegration], list[ChannelIntegration]]:
     """The channels to poll, and those that their platform refuses."""
     from shoptalk.db.channels import list_channels
-    from shoptalk.platforms.registry import adapter
 
     if handle is not None:
         channel = _channel(app, handle)
         if not channel.is_connected:
             raise UsageError(f"Channel {channel.id} is disconnected: connect it again first.")
-        if not adapter(channel.channel).can.polled:
+        if not app.is_polled(channel):
             raise UsageError(
                 f"Channel {channel.id} is {channel.channel}, which cannot be polled: "
                 "its messages come in by `shoptalk import --file`."
@@ -100,7 +99,7 @@ def _to_import(
             wanted = [
                 channel
                 for channel in list_channels(session, app.workspace_id())
-                if channel.is_connected and adapter(channel.channel).can.polled
+                if channel.is_connected and app.is_polled(channel)
             ]
         if not wanted:
             click.echo("No channel to poll: `shoptalk channels connect` adds one.", err=True)
@@ -130,7 +129,8 @@ def _finish(reports: Sequence[RunReport], as_json: bool) -> None:
             click.echo(f"Note: {visible(note)}", err=True)
         if report.error is not None:
             remedy = f" {report.remedy}" if report.remedy else ""
-            click.echo(f"Error: {report.channel_name}: {report.error}.{remedy}", err=True)
+            sentence = f"{report.channel_name}: {report.error}.{remedy}"
+            click.echo(f"Error: {visible(sentence)}", err=True)
     failed = [report for report in reports if report.error is not None]
     if failed:
         owner_must_act = all(report.remedy for report in failed)
@@ -156,13 +156,13 @@ def backfill(
         raise UsageError(
             f"Channel {stopped[0].id} is stopped: {stopped[0].last_error}. {stopped[0].remedy}"
         )
-    channel = channels[0]
+    channel, importer = channels[0], app.importer()
     with app.database.transaction() as session:
         if channel.history_state == "done":
             begin_backfill(session, channel.id, since=since)
     channel = _channel(app, str(channel.id))
     with importing("Reading history") as on_progress:
-        report = app.importer().read_history(
+        report = importer.read_history(
             channel, kind="backfill", until=until, on_progress=on_progress
         )
     _finish([report], as_json)

@@ -15,7 +15,11 @@ def messages() -> None:
 
 @messages.command("list")
 @click.option("--unreplied", is_flag=True, help="Customers' new messages without a reply.")
-@click.option("--outcome", type=click.Choice([str(outcome) for outcome in Outcome]))
+@click.option(
+    "--outcome",
+    type=click.Choice([str(outcome) for outcome in Outcome]),
+    help="Only those it happened to.",
+)
 @limit_option
 @json_option
 @with_app

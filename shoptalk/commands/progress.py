@@ -7,6 +7,7 @@ from rich.console import Console
 from rich.progress import Progress as Bar
 from rich.progress import SpinnerColumn, TextColumn, TimeElapsedColumn
 
+from shoptalk.commands.common import visible
 from shoptalk.db.models import ChannelIntegration
 from shoptalk.importer.channels import OnProgress
 from shoptalk.importer.history import Progress
@@ -29,7 +30,7 @@ def importing(what: str) -> Iterator[OnProgress]:
 
         def on_progress(channel: ChannelIntegration, progress: Progress) -> None:
             if channel.id not in tasks:
-                description = f"{what} {channel.channel} {channel.display_name}"
+                description = visible(f"{what} {channel.channel} {channel.display_name}")
                 tasks[channel.id] = bar.add_task(description, total=None, threads=0, rate="-")
             task_id = tasks[channel.id]
             speed = bar.tasks[task_id].speed if task_id < len(bar.tasks) else None

@@ -1,11 +1,9 @@
 """`shoptalk reply`: one responder pass."""
 
-import json
-
 import click
 
 from shoptalk.app import App
-from shoptalk.commands.common import json_option, with_app
+from shoptalk.commands.common import json_option, print_json, with_app
 
 
 @click.command()
@@ -18,7 +16,7 @@ def reply(app: App, as_json: bool) -> None:
     """
     ended = app.responder().answer_all_due()
     if as_json:
-        click.echo(json.dumps(dict(ended)))
+        print_json(dict(ended))
     elif not ended:
         click.echo("No turn is due.")
     else:

@@ -1,6 +1,10 @@
 """`shoptalk sandbox`: the local platforms and model, for trying things out."""
 
+import errno
+
 import click
+
+from shoptalk.errors import UsageError
 
 
 @click.command()
@@ -19,4 +23,11 @@ def sandbox(port: int) -> None:
         for name, value in (environment(url) | {"OPENAI_MODEL": "sandbox-clerk"}).items():
             click.echo(f"export {name}={value}")
 
-    serve(port, ready)
+    try:
+        serve(port, ready)
+    except OSError as exc:
+        if exc.errno not in {errno.EADDRINUSE, errno.EACCES}:
+            raise
+        raise UsageError(
+            f"Port {port} cannot be had: choose another with --port; 0 takes a free one."
+        ) from None

@@ -19,6 +19,7 @@ def status(app: App, as_json: bool) -> None:
     from rich.console import Console
 
     from shoptalk.commands.live import channel_table, state_of, totals_lines
+    from shoptalk.credentials import credential_warnings
     from shoptalk.db.circuits import troubled
     from shoptalk.db.status import channel_statuses, runs_with_gaps, totals
 
@@ -61,6 +62,7 @@ def status(app: App, as_json: bool) -> None:
                     },
                     "last_error": row.channel.last_error,
                     "remedy": row.channel.remedy,
+                    "warnings": credential_warnings(row.channel, now=now),
                     "usage_percent": row.channel.usage_percent,
                 }
                 for row in channels
@@ -79,6 +81,8 @@ def status(app: App, as_json: bool) -> None:
     for row in channels:
         if row.channel.remedy:
             console.print(f"channel {row.channel.id}: {row.channel.remedy}")
+        for warning in credential_warnings(row.channel, now=now):
+            console.print(visible(f"channel {row.channel.id}: {warning}"))
     for line in totals_lines(counts, now=now):
         console.print(line)
     for breaker in breakers:

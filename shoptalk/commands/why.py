@@ -1,13 +1,12 @@
 """`shoptalk why`: the reason, with every condition."""
 
-import json
 from dataclasses import asdict
 from datetime import timedelta
 
 import click
 
 from shoptalk.app import App
-from shoptalk.commands.common import json_option, visible, with_app
+from shoptalk.commands.common import json_option, print_json, visible, with_app
 
 
 @click.command()
@@ -30,7 +29,7 @@ def why(app: App, message_id: str, as_json: bool) -> None:
             backlog_after=timedelta(seconds=app.settings.backlog_after_seconds),
         )
     if as_json:
-        click.echo(json.dumps(asdict(explanation)))
+        print_json(asdict(explanation))
         return
     click.echo(visible(explanation.sentence))
     for condition in explanation.conditions:

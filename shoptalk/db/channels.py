@@ -1,7 +1,7 @@
 """Queries on channels and workspaces. Callers own the transaction; nothing here commits."""
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from sqlalchemy import func, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
@@ -141,14 +141,72 @@ def note_failure(session: Session, channel_id: int, error: str, *, wait_until: d
 
 
 def stop_channel(
-    session: Session, channel_id: int, error: str, remedy: str, *, now: datetime
+    session: Session,
+    channel_id: int,
+    error: str,
+    remedy: str,
+    *,
+    now: datetime,
+    config: str | None = None,
 ) -> None:
-    """The platform refuses the account: no polling and no sending until it is reconnected."""
-    session.execute(
-        update(ChannelIntegration)
-        .where(ChannelIntegration.id == channel_id)
-        .values(stopped_at=now, last_error=error, remedy=remedy)
+    """The platform refuses the account: no polling and no sending until it is reconnected.
+
+    With `config`, only while these are still its credentials: who was refused with a dead token
+    must not stop the channel that was given a new one meanwhile.
+    """
+    statement = update(ChannelIntegration).where(ChannelIntegration.id == channel_id)
+    if config is not None:
+        statement = statement.where(ChannelIntegration.config == config)
+    session.execute(statement.values(stopped_at=now, last_error=error, remedy=remedy))
+
+
+def claim_token_check(
+    session: Session, *, now: datetime, every: timedelta
+) -> ChannelIntegration | None:
+    """Take the channel whose credentials have gone unchecked longest, if one is due.
+
+    Whoever takes it checks it: no other process does so before `every` has passed again.
+    """
+    checked_at = ChannelIntegration.token_checked_at
+    longest_due = (
+        select(ChannelIntegration.id)
+        .where(
+            ChannelIntegration.is_connected,
+            ChannelIntegration.stopped_at.is_(None),
+            or_(checked_at.is_(None), checked_at <= now - every),
+        )
+        .order_by(checked_at.nulls_first(), ChannelIntegration.id)
+        .limit(1)
+        .with_for_update(skip_locked=True)
+        .scalar_subquery()
     )
+    claim = update(ChannelIntegration).where(ChannelIntegration.id == longest_due)
+    return session.scalars(
+        claim.values(token_checked_at=now).returning(ChannelIntegration)
+    ).one_or_none()
+
+
+def note_credentials(
+    session: Session,
+    channel: ChannelIntegration,
+    *,
+    checked_at: datetime,
+    expires_at: datetime | None,
+    data_access_expires_at: datetime | None,
+    missing_permissions: Sequence[str],
+) -> ChannelIntegration | None:
+    """Note how the credentials fare; the row as it is now, None where they were replaced."""
+    note = update(ChannelIntegration).where(
+        ChannelIntegration.id == channel.id, ChannelIntegration.config == channel.config
+    )
+    return session.scalars(
+        note.values(
+            token_checked_at=checked_at,
+            token_expires_at=expires_at,
+            data_access_expires_at=data_access_expires_at,
+            missing_permissions=list(missing_permissions),
+        ).returning(ChannelIntegration)
+    ).one_or_none()
 
 
 def lock_channel(session: Session, channel_id: int) -> None:

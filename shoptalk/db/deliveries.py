@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import select, text, update
+from sqlalchemy import case, select, text, update
 from sqlalchemy.orm import Session
 
 from shoptalk.db.models import Delivery, Message, Turn, TurnStatus
@@ -12,6 +12,7 @@ from shoptalk.errors import UsageError
 from shoptalk.types import SenderType
 
 SETTLED = ("sent", "failed", "uncertain")
+BY_HAND = "tried again by hand"
 
 
 def deliveries_of(session: Session, turn: Turn) -> Sequence[Delivery]:
@@ -112,6 +113,8 @@ def settle_unsent(session: Session, turn: Turn, status: str, reason: str) -> Non
 def retry(session: Session, delivery: Delivery, *, now: datetime) -> None:
     """Take up a turn again whose delivery failed or is uncertain, by a person's decision.
 
+    What an import has met meanwhile did arrive, and is not sent again.
+
     Raises:
         UsageError: another turn of the conversation is open.
     """
@@ -126,7 +129,10 @@ def retry(session: Session, delivery: Delivery, *, now: datetime) -> None:
     session.execute(
         update(Delivery)
         .where(Delivery.turn_id == delivery.turn_id, Delivery.status.in_(["failed", "uncertain"]))
-        .values(status="waiting", failure_reason="tried again by hand")
+        .values(
+            status=case((Delivery.message_id.is_not(None), "sent"), else_="waiting"),
+            failure_reason=case((Delivery.message_id.is_(None), BY_HAND)),
+        )
     )
     session.execute(
         update(Turn)

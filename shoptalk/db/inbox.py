@@ -366,7 +366,7 @@ def threads_to_read_again(
     return session.scalars(
         select(Conversation)
         .where(Conversation.channel_integration_id == channel_id, Conversation.read_again_at <= now)
-        .order_by(Conversation.read_again_at)
+        .order_by(Conversation.read_again_at, Conversation.id)
         .limit(limit)
     ).all()
 

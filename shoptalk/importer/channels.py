@@ -3,7 +3,10 @@
 import logging
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from datetime import datetime, timedelta
+
+from sqlalchemy.exc import SQLAlchemyError
 
 from shoptalk.backoff import backoff
 from shoptalk.db import circuits
@@ -129,7 +132,7 @@ class Importer:
             work(reader, report)
             self._note_answered(channel)
         except PlatformError as exc:
-            self._note_failure(channel, report, exc)
+            self._note_failure(channel, report, exc, str(exc))
         except Exception as exc:
             # The database is gone, or we have a defect: this channel's import ends, no other.
             report.finish(now=self._clock(), error=f"broke off: {_reason(exc)}")
@@ -138,6 +141,8 @@ class Importer:
                 extra={"channel_id": channel.id, "error": report.error},
                 exc_info=log.isEnabledFor(logging.DEBUG),
             )
+            with suppress(SQLAlchemyError):  # where the database is gone, the log has to do
+                self._note_failure(channel, report, exc, f"broke off: {_reason(exc)}")
             return report
         log.info(
             "imported",
@@ -169,19 +174,26 @@ class Importer:
             circuits.note_success(session, channel.channel, now=self._clock())
 
     def _note_failure(
-        self, channel: ChannelIntegration, report: RunReport, error: PlatformError
+        self, channel: ChannelIntegration, report: RunReport, error: Exception, said: str
     ) -> None:
         now = self._clock()
-        report.finish(now=now, error=str(error))
+        report.finish(now=now, error=said)
         with self._database.transaction() as session:
             if isinstance(error, ChannelStopped):
                 report.remedy = error.remedy
-                stop_channel(session, channel.id, str(error), error.remedy, now=now)
+                stop_channel(
+                    session,
+                    channel.id,
+                    said,
+                    error.remedy,
+                    now=now,
+                    config=channel.config,
+                )
             else:
                 wait_until = now + _wait(error, channel.failures)
-                note_failure(session, channel.id, str(error), wait_until=wait_until)
+                note_failure(session, channel.id, said, wait_until=wait_until)
             if isinstance(error, RetryLater) and not isinstance(error, Throttled | _CircuitOpen):
-                circuits.note_failure(session, channel.channel, str(error), now=now)
+                circuits.note_failure(session, channel.channel, said, now=now)
             add_run(session, report.as_row())
 
 
@@ -192,7 +204,7 @@ def _reason(error: Exception) -> str:
     return f"{type(error).__name__} {said[0] if said else ''}".strip()
 
 
-def _wait(error: PlatformError, failures: int) -> timedelta:
+def _wait(error: Exception, failures: int) -> timedelta:
     if isinstance(error, RetryLater) and error.retry_after is not None:
         return error.retry_after
     return backoff(failures + 1, first=FIRST_WAIT, longest=LONGEST_WAIT)

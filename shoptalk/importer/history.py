@@ -5,11 +5,13 @@ that was interrupted starts at the top again, reads only the list of what is mar
 Threads that moved while the list was walked are read by themselves at the end.
 """
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from shoptalk.db.channels import finish_history
+from shoptalk.crashpoints import reach
+from shoptalk.db.channels import finish_history, lock_channel
 from shoptalk.db.engine import Database
 from shoptalk.db.inbox import (
     ThreadRows,
@@ -19,7 +21,7 @@ from shoptalk.db.inbox import (
 )
 from shoptalk.db.models import ChannelIntegration
 from shoptalk.db.runs import add_run
-from shoptalk.errors import BadPayload, GiveUp, TooMuchData
+from shoptalk.errors import ChannelStopped, PlatformError, RetryLater, Throttled
 from shoptalk.importer.reader import Reader
 from shoptalk.importer.report import RunReport
 from shoptalk.importer.threads import rows_of, stretches_back
@@ -27,6 +29,8 @@ from shoptalk.platforms.base import ThreadSlice
 from shoptalk.types import Clock, Customer
 
 UNFINISHED_AT_ONCE = 100
+FAILURES_IN_A_ROW = 3  #: threads that could not be read before the platform itself is to blame
+TIMES_ASKED = 3  #: for one page of the list, before it is taken to repeat itself
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,16 +61,12 @@ def import_history(
         PlatformError: interrupted; what was read is stored and the next call goes on.
     """
     history = _History(database, channel, reader, report, until=until, clock=clock)
-    whole = True
     for progress in history.walk():
         on_progress(progress)
         if stop():
-            whole = False
             break
     report.finish(now=clock())
     with database.transaction() as session:
-        if whole:
-            finish_history(session, channel.id)
         add_run(session, report.as_row())
 
 
@@ -89,14 +89,16 @@ class _History:
         self._until = until
         self._clock = clock
         self._threads = 0
+        self._failed_in_a_row = 0
 
     def walk(self) -> Iterator[Progress]:
+        """Thread by thread; at its end, and only there, the history is marked as whole."""
         yield from self._walk_list()
         yield from self._finish_the_rest()
 
     def _walk_list(self) -> Iterator[Progress]:
         cursor: str | None = None
-        seen_cursors: set[str] = set()
+        asked: Counter[str] = Counter()
         while True:
             page = self._reader.page(cursor, since=self._since)
             with self._database.transaction() as session:
@@ -105,18 +107,20 @@ class _History:
                 )
             for piece in page.threads:
                 before = known.get(piece.thread_id)
-                if before is None or not before.history_complete:
+                # Where the list is of bare messages, each row adds to its thread.
+                is_bare = piece.updated_at is None
+                if before is None or not before.history_complete or is_bare:
                     self._report.put_aside(piece.unreadable)
-                    # What a known thread says of its newest is the poll's to note.
-                    self._read(piece if before is None else replace(piece, updated_at=None))
+                    self._read(piece, is_last_try=False)
                     yield self._progress()
             cursor = page.next_cursor
             if cursor is None or self._is_before_since(page.threads):
                 return
-            if cursor in seen_cursors:
-                self._report.declare_gap(None, "the list of threads repeats itself")
+            if asked[cursor] == TIMES_ASKED:
+                if not self._reader.is_last_page_again(page):
+                    self._report.declare_gap(None, "the list of threads repeats itself")
                 return
-            seen_cursors.add(cursor)
+            asked[cursor] += 1
 
     def _is_before_since(self, threads: Sequence[ThreadSlice]) -> bool:
         last = threads[-1].updated_at if threads else None
@@ -126,32 +130,34 @@ class _History:
         after_id = 0
         while True:
             with self._database.transaction() as session:
+                lock_channel(session, self._channel.id)  # no poll adds a thread unseen
                 rest = threads_with_unfinished_history(
                     session, self._channel.id, after_id=after_id, limit=UNFINISHED_AT_ONCE
                 )
-            if not rest:
-                return
+                if not rest:
+                    finish_history(session, self._channel.id)
+                    return
             for conversation in rest:
-                self._read(
-                    ThreadSlice(
-                        thread_id=conversation.thread_id,
-                        customer=Customer(customer_id=conversation.customer_id),
-                        updated_at=None,
-                        older="",
-                    )
+                piece = ThreadSlice(
+                    thread_id=conversation.thread_id,
+                    customer=Customer(customer_id=conversation.customer_id),
+                    updated_at=None,
+                    older="",
                 )
+                self._read(piece, is_last_try=True)
                 yield self._progress()
             after_id = rest[-1].id
 
-    def _read(self, piece: ThreadSlice) -> None:
+    def _read(self, piece: ThreadSlice, *, is_last_try: bool) -> None:
         """Read one thread to its beginning, storing page by page.
 
-        One that cannot be read does not hold up the others: the gap is declared, and the
-        conversation stays unfinished for the next backfill.
+        One that cannot be read does not hold up the others: it is tried once more at the end of
+        the walk. Then the gap is declared, and the conversation stays unfinished for the next
+        backfill. Up to when a thread is stored is the poll's to note, which looks again for what
+        comes late.
         """
         self._threads += 1
-        if self._until is not None:
-            piece = replace(piece, updated_at=None)  # its newest is not what is stored now
+        piece = replace(piece, updated_at=None)
         try:
             for stretch in stretches_back(self._reader, self._report, piece, stop_at=self._since):
                 rows = rows_of(
@@ -160,9 +166,18 @@ class _History:
                     history_complete=stretch.at_beginning or stretch.at_stop,
                 )
                 self._store(rows)
-                piece = replace(piece, updated_at=None)
-        except (GiveUp, BadPayload, TooMuchData) as exc:
-            self._report.declare_gap(piece.thread_id, str(exc), until=piece.updated_at)
+        except (ChannelStopped, Throttled):
+            raise
+        except PlatformError as exc:
+            self._failed_in_a_row += isinstance(exc, RetryLater)
+            if self._failed_in_a_row >= FAILURES_IN_A_ROW:
+                raise
+            if is_last_try:
+                self._report.declare_gap(
+                    piece.thread_id, str(exc), since=self._since, until=self._until
+                )
+        else:
+            self._failed_in_a_row = 0
 
     def _store(self, rows: ThreadRows) -> None:
         wanted = [message for message in rows.messages if self._is_wanted(message.created_at)]
@@ -174,6 +189,7 @@ class _History:
                 imported_at=self._clock(),
                 backwards=True,
             )
+        reach("history.page_stored")
 
     def _is_wanted(self, moment: datetime) -> bool:
         return (self._since is None or moment >= self._since) and (

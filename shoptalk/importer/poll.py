@@ -5,11 +5,13 @@ commit together, so that a watermark never passes what is not stored. It comes f
 page of the walk: what changes while we page is newer, and is seen next time.
 """
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from shoptalk.db.channels import advance_watermark, note_usage
+from shoptalk.crashpoints import reach
+from shoptalk.db.channels import advance_watermark, note_usage, resume_history
 from shoptalk.db.engine import Database
 from shoptalk.db.inbox import (
     KnownThread,
@@ -21,17 +23,26 @@ from shoptalk.db.inbox import (
 )
 from shoptalk.db.models import ChannelIntegration
 from shoptalk.db.runs import add_run
-from shoptalk.errors import ChannelStopped, PlatformError, RetryLater, Throttled
+from shoptalk.errors import (
+    BadPayload,
+    ChannelStopped,
+    GiveUp,
+    PlatformError,
+    RetryLater,
+    Throttled,
+)
 from shoptalk.importer.reader import Reader
 from shoptalk.importer.report import RunReport
-from shoptalk.importer.threads import read_back_to, rows_of
+from shoptalk.importer.threads import reaches, read_back_to, rows_of
 from shoptalk.platforms.base import Page, ThreadSlice
 from shoptalk.types import Clock, Customer
 
 READ_AGAIN_FIRST = timedelta(minutes=1)
 READ_AGAIN_LONGEST = timedelta(hours=6)
 READ_AGAIN_AT_ONCE = 5  #: broken threads tried in one poll; the rest waits for the next
+UNREADABLE_AFTER = 3  #: failures, before a thread's newest messages no longer wait for the rest
 FAILURES_IN_A_ROW = 3  #: threads that could not be read before the platform itself is to blame
+TIMES_ASKED = 3  #: for one page of the list, before it is taken to repeat itself
 
 
 def poll_channel(
@@ -52,8 +63,8 @@ def poll_channel(
     """
     walk = _Walk(database, channel, reader, report, overlap=overlap, clock=clock)
     try:
-        walk.read_threads_again()
         walk.read_list()
+        walk.read_threads_again()
     except PlatformError:
         walk.store(complete=False)
         raise
@@ -80,45 +91,60 @@ class _Walk:
         self._overlap = overlap
         self._clock = clock
         self._rows: list[ThreadRows] = []
+        self._begun_at = clock()
         self._look_back_to = _look_back_to(channel, overlap)
+        self._tried: dict[str, datetime] = {}  # threads of this walk, and as of which change
         self._read_again: list[tuple[str, datetime, bool]] = []
         self._newest: datetime | None = None  # on the first page
         self._failed_in_a_row = 0
 
     def read_list(self) -> None:
         cursor: str | None = None
-        seen_cursors: set[str] = set()
+        asked: Counter[str] = Counter()
         while True:
             page = self._reader.page(cursor, since=self._look_back_to)
+            reach("import.page_read")
             if cursor is None:
                 self._newest = max(_changes(page), default=None)
             self._read_changed(page)
             cursor = page.next_cursor
             if cursor is None or _ends_before(page, self._look_back_to):
                 return
-            if cursor in seen_cursors:
-                self._report.declare_gap(None, "the list of threads repeats itself")
-                return
-            seen_cursors.add(cursor)
+            if asked[cursor] == TIMES_ASKED:
+                if self._reader.is_last_page_again(page):
+                    return
+                raise BadPayload(
+                    "the list of threads repeats itself", platform=self._reader.platform.name
+                )
+            asked[cursor] += 1
 
     def read_threads_again(self) -> None:
-        """Threads that could not be read, or whose last second may not have been over."""
+        """Threads that could not be read, or to which something may have come late."""
         with self._database.transaction() as session:
             due = threads_to_read_again(
                 session, self._channel.id, now=self._clock(), limit=READ_AGAIN_AT_ONCE
             )
         for conversation in due:
+            if conversation.thread_id in self._tried:
+                continue
+            stored_until = conversation.thread_updated_at or self._channel.connected_at
             piece = ThreadSlice(
                 thread_id=conversation.thread_id,
                 customer=Customer(customer_id=conversation.customer_id),
-                updated_at=conversation.thread_updated_at,
+                updated_at=stored_until,
                 older="",
             )
-            self._read_thread(
-                piece,
-                stored_until=conversation.thread_updated_at,
-                failures=conversation.read_failures,
-            )
+            try:
+                self._read_thread(
+                    piece,
+                    stored_until=stored_until,
+                    changed_at=None,
+                    failures=conversation.read_failures,
+                )
+            except Throttled:
+                raise
+            except RetryLater:
+                return  # the list was read; these stay due
 
     def _read_changed(self, page: Page) -> None:
         with self._database.transaction() as session:
@@ -127,15 +153,19 @@ class _Walk:
             )
         for piece in page.threads:
             known = known_threads.get(piece.thread_id)
+            if self._was_tried(piece):
+                continue
             if known is None:
                 if not self._is_left_to_history(piece):
                     self._read_listed(piece, stored_until=None)
             elif not _changed(piece, known):
-                self._keep_what_is_shown(piece)
+                self._keep_what_is_shown(piece, known)
             elif known.broken_until is None or known.broken_until <= self._clock():
-                self._read_listed(piece, stored_until=known.thread_updated_at)
+                self._read_listed(
+                    piece, stored_until=known.thread_updated_at, failures=known.read_failures
+                )
             else:
-                self._keep_what_is_shown(piece)
+                self._leave_aside(piece, known)
 
     def _is_left_to_history(self, piece: ThreadSlice) -> bool:
         """Whether an unknown thread is an old one that the walk into history comes to."""
@@ -143,33 +173,74 @@ class _Walk:
         waits = self._channel.history_state == "waiting"
         return waits and moment is not None and moment < self._look_back_to
 
-    def _read_listed(self, piece: ThreadSlice, *, stored_until: datetime | None) -> None:
-        was_read = self._read_thread(piece, stored_until=stored_until, failures=0)
-        if was_read and piece.updated_at is not None and not piece.messages:
+    def _was_tried(self, piece: ThreadSlice) -> bool:
+        """Whether this walk has come across the thread as it is now: a page may come twice."""
+        tried = self._tried.get(piece.thread_id)
+        return tried is not None and piece.updated_at is not None and piece.updated_at <= tried
+
+    def _read_listed(
+        self, piece: ThreadSlice, *, stored_until: datetime | None, failures: int = 0
+    ) -> None:
+        if piece.updated_at is not None:
+            self._tried[piece.thread_id] = piece.updated_at
+        unreadable = self._report.unreadable
+        was_read = self._read_thread(
+            piece, stored_until=stored_until, changed_at=piece.updated_at, failures=failures
+        )
+        has_holes = self._report.unreadable > unreadable
+        if was_read and piece.updated_at is not None and (has_holes or not piece.messages):
             # Times are whole seconds: another message may come in the second of the last one and
             # leave the list as it is. A list that shows messages shows it; this one does not.
+            # And a record that made no sense may make some later.
             self._read_again.append((piece.thread_id, self._clock() + self._overlap, False))
 
-    def _keep_what_is_shown(self, piece: ThreadSlice) -> None:
-        """Messages on the page cost nothing more, and one of them may have come late."""
+    def _keep_what_is_shown(self, piece: ThreadSlice, known: KnownThread) -> None:
+        """Messages on the page cost nothing more, and one of them may have come late.
+
+        Where more was written lately than a page shows, the late one may stand behind it: then
+        the thread is read once more when nothing can be late any longer.
+        """
         moment = _changed_at(piece)
-        if piece.messages and moment is not None and moment >= self._look_back_to:
-            self._rows.append(_shown(piece))
+        if not piece.messages or moment is None or moment < self._look_back_to:
+            return
+        self._rows.append(_shown(piece))
+        is_settled = self._look_back_to == self._channel.last_fetch_timestamp
+        shows_all = piece.older is None or reaches(piece.messages, moment - self._overlap)
+        if not is_settled and not shows_all and known.broken_until is None:
+            self._read_again.append((piece.thread_id, self._clock() + self._overlap, False))
+
+    def _leave_aside(self, piece: ThreadSlice, known: KnownThread) -> None:
+        """A thread that failed lately is not tried at each poll; what it lacks grows meanwhile."""
+        self._report.declare_gap(
+            piece.thread_id,
+            f"reading it failed and is tried again at {known.broken_until:%Y-%m-%d %H:%M:%S} UTC",
+            since=self._stop_at(known.thread_updated_at),
+            until=piece.updated_at,
+        )
+        self._rows.append(_kept_aside(piece, for_good=known.read_failures >= UNREADABLE_AFTER))
+
+    def _stop_at(self, stored_until: datetime | None) -> datetime:
+        return (stored_until or self._channel.connected_at) - self._overlap
 
     def _read_thread(
-        self, piece: ThreadSlice, *, stored_until: datetime | None, failures: int
+        self,
+        piece: ThreadSlice,
+        *,
+        stored_until: datetime | None,
+        changed_at: datetime | None,
+        failures: int,
     ) -> bool:
-        stop_at = (stored_until or self._channel.connected_at) - self._overlap
+        stop_at = self._stop_at(stored_until)
         self._report.put_aside(piece.unreadable)
         try:
             rows = read_back_to(self._reader, self._report, piece, stop_at=stop_at)
         except (ChannelStopped, Throttled):
             raise
         except PlatformError as exc:
-            self._failed_in_a_row += 1
-            if isinstance(exc, RetryLater) and self._failed_in_a_row >= FAILURES_IN_A_ROW:
+            self._failed_in_a_row += isinstance(exc, RetryLater)
+            if self._failed_in_a_row >= FAILURES_IN_A_ROW:
                 raise
-            self._set_thread_aside(piece, exc, since=stored_until, failures=failures)
+            self._set_thread_aside(piece, exc, since=stop_at, until=changed_at, failures=failures)
             return False
         self._failed_in_a_row = 0
         self._rows.append(rows)
@@ -180,34 +251,46 @@ class _Walk:
         piece: ThreadSlice,
         error: PlatformError,
         *,
-        since: datetime | None,
+        since: datetime,
+        until: datetime | None,
         failures: int,
     ) -> None:
-        """Keep what the list showed, declare the rest, and come back to it."""
-        self._report.declare_gap(piece.thread_id, str(error), since=since, until=piece.updated_at)
-        self._rows.append(_shown(piece))
+        """Declare what could not be read, and come back to it."""
+        self._report.declare_gap(piece.thread_id, str(error), since=since, until=until)
+        for_good = isinstance(error, GiveUp) or failures >= UNREADABLE_AFTER
+        self._rows.append(_kept_aside(piece, for_good=for_good))
         wait = min(READ_AGAIN_FIRST * 2 ** min(failures, 16), READ_AGAIN_LONGEST)
         self._read_again.append((piece.thread_id, self._clock() + wait, True))
 
     def store(self, *, complete: bool) -> None:
         now = self._clock()
+        reach("import.before_store")
         with self._database.transaction() as session:
-            self._report.stored += store_threads(
-                session, self._channel, self._rows, imported_at=now
-            )
-            for thread_id, at, failed in self._read_again:
-                read_again_later(session, self._channel.id, thread_id, at=at, failed=failed)
+            # First, for it locks the channel's row: who stores for one channel takes turns.
             note_usage(
                 session,
                 self._channel.id,
                 percent=self._reader.usage.percent if self._reader.usage else None,
-                page_limit=self._reader.list_limit,
+                page_limit=self._reader.next_list_limit,
             )
+            stored = store_threads(session, self._channel, self._rows, imported_at=now)
+            self._report.stored += stored
+            if stored.unfinished and self._reader.platform.can.history:
+                resume_history(session, self._channel.id)
+            for thread_id, at, failed in self._read_again:
+                read_again_later(session, self._channel.id, thread_id, at=at, failed=failed)
             if complete:
-                advance_watermark(session, self._channel.id, to=self._watermark(), polled_at=now)
+                advance_watermark(
+                    session,
+                    self._channel.id,
+                    to=self._watermark(),
+                    begun_at=self._begun_at,
+                    polled_at=now,
+                )
                 self._report.finish(now=now)
                 add_run(session, self._report.as_row())
-
+            reach("import.in_transaction")
+        reach("import.after_store")
 
     def _watermark(self) -> datetime | None:
         """What this walk has shown to be stored: up to the newest change on its first page.
@@ -219,11 +302,21 @@ class _Walk:
         return self._newest
 
 
+def _kept_aside(piece: ThreadSlice, *, for_good: bool) -> ThreadRows:
+    """What is stored of a thread whose older part could not be read.
+
+    Its newest messages wait for that part, or they would be answered before those that were
+    written first; a part that cannot be read at all is not waited for.
+    """
+    shown = _shown(piece)
+    return shown if for_good else replace(shown, messages=())
+
+
 def _look_back_to(channel: ChannelIntegration, overlap: timedelta) -> datetime:
     """How far back this poll walks.
 
     Something that happened at platform time T is listed at T + overlap at the latest. Once that
-    long has passed since the watermark was seen to move, and a poll has looked since, nothing
+    long has passed since the watermark was seen to move, and a poll was begun since, nothing
     before it can be late any more, and an idle poll need not look behind it: one call.
     """
     if channel.last_fetch_timestamp is None:

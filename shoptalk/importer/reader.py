@@ -1,12 +1,14 @@
 """Asking a platform: paced, counted, and with smaller questions where it wants them."""
 
+from dataclasses import replace
 from datetime import datetime
 from typing import TypeVar
 
 from shoptalk.errors import TooMuchData
 from shoptalk.importer.pace import Pace
-from shoptalk.importer.report import RunReport
+from shoptalk.importer.report import RunReport, storable
 from shoptalk.platforms.base import Page, Platform, ThreadPage, Usage
+from shoptalk.types import Unreadable
 
 LIST_LIMIT = 25  #: threads asked for at once; what the platform gives without complaint
 THREAD_LIMIT = 50  #: messages of one thread asked for at once
@@ -23,7 +25,8 @@ class Reader:
         self.platform = platform
         self.usage: Usage | None = None
         self.list_limit = list_limit or LIST_LIMIT
-        self._thread_limit = min(THREAD_LIMIT, platform.can.readable_messages or THREAD_LIMIT)
+        self.thread_limit = min(THREAD_LIMIT, platform.can.readable_messages or THREAD_LIMIT)
+        self._wanted_less = False
         self._pace = pace
         self._report = report
 
@@ -37,23 +40,39 @@ class Reader:
                 if self.list_limit == 1:
                     raise
                 self.list_limit //= 2
+                self._wanted_less = True
                 continue
+            page = _without_unstorable(page)
             self._report.put_aside(page.unreadable)
             return self._noted(page)
 
     def thread(self, thread_id: str, cursor: str) -> ThreadPage:
-        limit = self._thread_limit
         while True:
             self._before_call()
             try:
-                page = self.platform.fetch_thread(thread_id, cursor=cursor, limit=limit)
+                page = self.platform.fetch_thread(thread_id, cursor=cursor, limit=self.thread_limit)
             except TooMuchData:
-                if limit == 1:
+                if self.thread_limit == 1:
                     raise
-                limit //= 2
+                self.thread_limit //= 2
                 continue
             self._report.put_aside(page.unreadable)
             return self._noted(page)
+
+    @property
+    def next_list_limit(self) -> int:
+        """What the next run may ask for: twice as much, as long as the platform answers."""
+        return self.list_limit if self._wanted_less else min(LIST_LIMIT, self.list_limit * 2)
+
+    def is_last_page_again(self, page: Page | ThreadPage) -> bool:
+        """Whether a page that comes again and again may be taken for the end.
+
+        Some platforms hand out the cursor of their last page for ever. It is short, as a rule,
+        and never empty.
+        """
+        if isinstance(page, Page):
+            return 0 < len(page.threads) + len(page.unreadable) < self.list_limit
+        return 0 < len(page.messages) + len(page.unreadable) < self.thread_limit
 
     def _before_call(self) -> None:
         self._pace.wait()
@@ -63,3 +82,19 @@ class Reader:
         if answer.usage is not None:
             self.usage = answer.usage
         return answer
+
+
+def _without_unstorable(page: Page) -> Page:
+    """A thread whose id the database cannot hold could never be found again."""
+    wrong = [piece for piece in page.threads if storable(piece.thread_id) != piece.thread_id]
+    if not wrong:
+        return page
+    reason = "the id of the thread cannot be stored"
+    return replace(
+        page,
+        threads=[piece for piece in page.threads if piece not in wrong],
+        unreadable=[
+            *page.unreadable,
+            *(Unreadable(reason=reason, thread_id=piece.thread_id) for piece in wrong),
+        ],
+    )

@@ -9,7 +9,14 @@ from shoptalk.db.inbox import Stored
 from shoptalk.db.models import ChannelIntegration
 from shoptalk.types import Unreadable
 
+#: What PostgreSQL cannot hold in a text: NUL, and halves of surrogate pairs.
+_UNSTORABLE = {0: "\ufffd"} | dict.fromkeys(range(0xD800, 0xE000), "\ufffd")
 MOST_SET_ASIDE = 100  #: reasons kept in full; the count goes on
+
+
+def storable(text: str) -> str:
+    """The text with what the database cannot hold replaced by U+FFFD; all else as it came."""
+    return text.translate(_UNSTORABLE)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -44,7 +51,9 @@ class RunReport:
     def put_aside(self, records: Sequence[Unreadable]) -> None:
         self.unreadable += len(records)
         room = MOST_SET_ASIDE - len(self.set_aside)
-        self.set_aside += [record.as_json() for record in records[: max(room, 0)]]
+        for record in records[: max(room, 0)]:
+            said = record.as_json()
+            self.set_aside.append({name: value and storable(value) for name, value in said.items()})
 
     def declare_gap(
         self,

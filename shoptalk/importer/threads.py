@@ -1,18 +1,20 @@
 """From what a platform shows of a thread to the rows that are stored."""
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from shoptalk.db.inbox import ThreadRows
+from shoptalk.errors import BadPayload
 from shoptalk.importer.reader import Reader
 from shoptalk.importer.report import RunReport
+from shoptalk.importer.report import storable as storable
 from shoptalk.platforms.base import ThreadSlice
 from shoptalk.types import Attachment, Customer, InboundMessage
 
-#: What PostgreSQL cannot hold in a text: NUL, and halves of surrogate pairs.
-_UNSTORABLE = {0: "\ufffd"} | dict.fromkeys(range(0xD800, 0xE000), "\ufffd")
+TIMES_ASKED = 3  #: for one page of a thread, before it is taken to repeat itself
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,18 +37,23 @@ def stretches_back(
         PlatformError: as the platform does; nothing is known to be missing but what was not read.
     """
     older = piece.older
-    yield Stretch(piece.messages, older is None, _reaches(piece.messages, stop_at))
+    yield Stretch(piece.messages, older is None, reaches(piece.messages, stop_at))
     last = piece.messages
-    seen_cursors: set[str] = set()
-    while older is not None and not _reaches(last, stop_at):
-        if older in seen_cursors:
-            report.declare_gap(piece.thread_id, "the platform shows the same page again and again")
+    asked: Counter[str] = Counter()
+    is_last_again = False
+    while older is not None and not reaches(last, stop_at):
+        if asked[older] == TIMES_ASKED:
+            if not is_last_again:
+                raise BadPayload(
+                    "a page of the thread repeats itself", platform=reader.platform.name
+                )
             yield Stretch((), at_beginning=True, at_stop=False)
             return
-        seen_cursors.add(older)
+        asked[older] += 1
         page = reader.thread(piece.thread_id, older)
+        is_last_again = reader.is_last_page_again(page)
         older, last = page.older, page.messages or last
-        if page.hidden and not _reaches(last, stop_at):
+        if page.hidden and not reaches(last, stop_at):
             report.declare_gap(
                 piece.thread_id,
                 "the platform shows only the newest messages of a thread",
@@ -54,7 +61,9 @@ def stretches_back(
                 until=min((message.created_at for message in last), default=None),
                 at_most=page.hidden,
             )
-        yield Stretch(page.messages, older is None, _reaches(last, stop_at))
+        # What is hidden beyond `stop_at` was not declared: a walk that goes further has to.
+        at_beginning = older is None and not (page.hidden and stop_at is not None)
+        yield Stretch(page.messages, at_beginning, reaches(last, stop_at))
 
 
 def read_back_to(
@@ -69,7 +78,7 @@ def read_back_to(
     )
 
 
-def _reaches(messages: Sequence[InboundMessage], moment: datetime | None) -> bool:
+def reaches(messages: Sequence[InboundMessage], moment: datetime | None) -> bool:
     """Whether the messages, newest first, go back beyond a moment."""
     return moment is not None and bool(messages) and messages[-1].created_at < moment
 
@@ -92,11 +101,6 @@ def rows_of(
         updated_at=piece.updated_at,
         history_complete=history_complete,
     )
-
-
-def storable(text: str) -> str:
-    """The text with what the database cannot hold replaced by U+FFFD; all else as it came."""
-    return text.translate(_UNSTORABLE)
 
 
 def _storable_or_none(text: str | None) -> str | None:

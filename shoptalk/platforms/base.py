@@ -60,6 +60,16 @@ class Identity:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CredentialHealth:
+    """What the platform tells about credentials that work. Empty: it tells nothing."""
+
+    expires_at: datetime | None = None  #: None: never, or the platform does not tell
+    data_access_expires_at: datetime | None = None
+    #: when the account's owner has to allow the app in anew, though the token goes on working
+    missing_permissions: Sequence[str] = ()  #: what we need and the token was not given
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ThreadSlice:
     """One thread on a page, with what the page shows of its messages."""
 
@@ -152,3 +162,27 @@ class Platform(Protocol):
     def show_typing(self, recipient: Recipient) -> None:
         """Show that an answer is being written. A courtesy: callers ignore its failure."""
         ...
+
+
+@runtime_checkable
+class TellsCredentialHealth(Protocol):
+    """The optional part of `Platform`: an adapter may leave it out, and then has no news."""
+
+    def check_credentials(self) -> CredentialHealth:
+        """Ask how long the credentials last and what they lack. Guess nothing.
+
+        Raises:
+            ChannelStopped: the credentials are dead, as `identify` would say.
+        """
+        ...
+
+
+def credential_health(platform: Platform) -> CredentialHealth:
+    """What the adapter can tell about its credentials; empty where it cannot.
+
+    Raises:
+        PlatformError: it could not be told now. ChannelStopped: the credentials are dead.
+    """
+    if isinstance(platform, TellsCredentialHealth):
+        return platform.check_credentials()
+    return CredentialHealth()

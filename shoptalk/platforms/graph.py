@@ -1,8 +1,9 @@
 """Meta's Graph API over HTTP, shared by Messenger, Instagram and WhatsApp.
 
 One call, one request: no retry, no pacing, no redirect. The access token travels in the
-`Authorization` header and nowhere else, because Meta copies a token given as a parameter into
-its paging links. Those links are never followed: a walk goes on by the cursor in them.
+`Authorization` header and (but for `debug_token`) nowhere else, because Meta copies a token
+given as a parameter into its paging links. Those links are never followed: a walk goes on by
+the cursor in them.
 
 API: https://developers.facebook.com/docs/graph-api/overview
 """
@@ -113,6 +114,19 @@ class GraphClient:
             PlatformError: whatever the error table says.
         """
         return self._exchange("POST", path, params={}, payload=payload, purpose=purpose)
+
+    def debug_token(self) -> Answer:
+        """Ask Meta about our own access token.
+
+        The token goes out twice: in the header as who is asking, and as `input_token`, what
+        is asked about. The second must be a parameter, Meta knows no header for it, so this
+        is the one URL that holds a secret. Like every URL it is kept out of errors, and
+        `shoptalk.logs` silences the one logger below us that would quote it.
+
+        Source: https://developers.facebook.com/docs/graph-api/reference/debug_token
+        """
+        params = {"input_token": self._token}
+        return self.get("debug_token", params=params, purpose=Purpose.ACCOUNT)
 
     def next_cursor(self, listing: Mapping[str, Any]) -> str | None:
         """The cursor of the page after `listing`, None where it is the last.

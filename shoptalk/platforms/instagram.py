@@ -14,6 +14,7 @@ from typing import Any
 from shoptalk.errors import BadPayload, ChannelStopped, UsageError
 from shoptalk.platforms.base import (
     Capabilities,
+    CredentialHealth,
     Identity,
     Page,
     Recipient,
@@ -25,6 +26,7 @@ from shoptalk.platforms.base import (
 from shoptalk.platforms.graph import API_VERSION, Answer, GraphClient, sent_id
 from shoptalk.platforms.graph_errors import Purpose
 from shoptalk.platforms.graph_messages import Reader, nodes_of, text_of
+from shoptalk.platforms.graph_tokens import token_health
 from shoptalk.types import Account, Unreadable
 
 PAGE_BASE_URL = f"https://graph.facebook.com/{API_VERSION}"
@@ -33,6 +35,8 @@ READ_SECONDS = 25.0  # lists of busy accounts have been seen to take over 12
 #: Older messages of a thread are listed, but their details are refused
 READABLE_MESSAGES = 20
 INVALID_TOKEN = 190
+#: Of a Page's token. https://developers.facebook.com/docs/permissions
+PERMISSIONS = ("instagram_basic", "instagram_manage_messages", "pages_manage_metadata")
 MESSAGE_FIELDS = (
     "id,created_time,from,to,message,attachments,"
     "shares{id,link,name,description,template},story,reply_to,is_unsupported"
@@ -177,6 +181,12 @@ class Instagram:
             platform_time=answer.answered_at,
             config={**config, "self_ids": list(dict.fromkeys(ids))},
         )
+
+    def check_credentials(self) -> CredentialHealth:
+        """Instagram Login has no way to ask: its token's end is known only when it has come."""
+        if self._login is not Login.PAGE:
+            return CredentialHealth()
+        return token_health(self._graph, platform=self.name, needs=PERMISSIONS)
 
     def fetch_page(
         self,

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from shoptalk.errors import BadPayload, ChannelStopped
 from shoptalk.platforms.base import (
     Capabilities,
+    CredentialHealth,
     Identity,
     Page,
     Recipient,
@@ -19,9 +20,12 @@ from shoptalk.platforms.base import (
 from shoptalk.platforms.graph import API_VERSION, GraphClient, sent_id
 from shoptalk.platforms.graph_errors import Purpose
 from shoptalk.platforms.graph_messages import Reader, nodes_of, text_of
+from shoptalk.platforms.graph_tokens import token_health
 from shoptalk.types import Account, InboundMessage, Unreadable
 
 BASE_URL = f"https://graph.facebook.com/{API_VERSION}"
+#: https://developers.facebook.com/docs/permissions
+PERMISSIONS = ("pages_messaging", "pages_manage_metadata", "pages_read_engagement")
 #: A page of threads shows this many messages of each: enough that a normal poll is one call
 SLICE_MESSAGES = 10
 #: Sub-fields of shares come only when asked for
@@ -81,6 +85,9 @@ class Messenger:
             platform_time=answer.answered_at,
             config={"self_ids": [page_id]},
         )
+
+    def check_credentials(self) -> CredentialHealth:
+        return token_health(self._graph, platform=self.name, needs=PERMISSIONS)
 
     def fetch_page(
         self,

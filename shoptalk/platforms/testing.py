@@ -34,7 +34,16 @@ from shoptalk.errors import (
     Throttled,
     UsageError,
 )
-from shoptalk.platforms.base import Page, Platform, Recipient, TextUnit, ThreadPage
+from shoptalk.platforms.base import (
+    CredentialHealth,
+    Page,
+    Platform,
+    Recipient,
+    TellsCredentialHealth,
+    TextUnit,
+    ThreadPage,
+    credential_health,
+)
 from shoptalk.types import Unreadable
 
 NINE = datetime(2026, 10, 4, 9, 0, tzinfo=UTC)
@@ -46,6 +55,7 @@ Response = Mapping[str, Any]  #: keyword arguments of `responses.add`: json, bod
 
 class Call(StrEnum):
     IDENTIFY = "identify"
+    CREDENTIALS = "credentials"  #: only where the vendor can be asked about them
     PAGE = "page"
     THREAD = "thread"
     SEND = "send"
@@ -86,6 +96,7 @@ class PlatformContract(ABC):
         thread_id = self.vendor.recipient.thread_id
         calls: Mapping[Call, Callable[[], Any]] = {
             Call.IDENTIFY: platform.identify,
+            Call.CREDENTIALS: lambda: credential_health(platform),
             Call.PAGE: lambda: platform.fetch_page(cursor=None, limit=LIMIT, since=None),
             Call.THREAD: lambda: platform.fetch_thread(thread_id, cursor="", limit=LIMIT),
             Call.SEND: lambda: platform.send(self.vendor.recipient, text),
@@ -116,7 +127,8 @@ class PlatformContract(ABC):
 
     def reads(self) -> list[Call]:
         polled = [Call.PAGE, Call.THREAD] if self.make().can.polled else []
-        return [Call.IDENTIFY, *polled]
+        told = [Call.CREDENTIALS] if Call.CREDENTIALS in self.vendor.routes else []
+        return [Call.IDENTIFY, *told, *polled]
 
     def page(self, response: Response | None) -> Page:
         if response is None:
@@ -146,6 +158,8 @@ class PlatformContract(ABC):
         assert set(self.vendor.good) == set(self.vendor.routes)
         assert can.polled == (Call.PAGE in self.vendor.good)
         assert can.typing == (Call.TYPING in self.vendor.good)
+        tells = isinstance(self.make(), TellsCredentialHealth)
+        assert tells or Call.CREDENTIALS not in self.vendor.good
 
     @responses.activate
     def test_each_call_makes_one_request_and_follows_no_netrc(
@@ -168,6 +182,19 @@ class PlatformContract(ABC):
         assert identity.display_name
         assert identity.platform_time is None or identity.platform_time.tzinfo is not None
         assert all(secret not in str(identity) for secret in self.vendor.secrets)
+
+    @responses.activate
+    def test_the_health_of_credentials_is_told_and_never_made_up(self) -> None:
+        if Call.CREDENTIALS not in self.vendor.routes:
+            assert credential_health(self.make()) == CredentialHealth()
+            assert len(responses.calls) == 0
+            return
+        self.answer(Call.CREDENTIALS, self.vendor.good[Call.CREDENTIALS])
+        health = credential_health(self.make())
+        for moment in (health.expires_at, health.data_access_expires_at):
+            assert moment is None or moment.tzinfo is not None
+        assert all(health.missing_permissions)
+        assert all(secret not in str(health) for secret in self.vendor.secrets)
 
     def test_one_that_cannot_be_polled_or_type_says_so(self) -> None:
         can = self.make().can

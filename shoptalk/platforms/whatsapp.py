@@ -13,6 +13,7 @@ from typing import NoReturn
 from shoptalk.errors import BadPayload, ChannelStopped, DeliveryUncertain, GiveUp, UsageError
 from shoptalk.platforms.base import (
     Capabilities,
+    CredentialHealth,
     Identity,
     Page,
     Recipient,
@@ -22,9 +23,13 @@ from shoptalk.platforms.base import (
 from shoptalk.platforms.graph import API_VERSION, GraphClient
 from shoptalk.platforms.graph_errors import Purpose
 from shoptalk.platforms.graph_messages import text_of
+from shoptalk.platforms.graph_tokens import token_health
 from shoptalk.types import Account
 
 BASE_URL = f"https://graph.facebook.com/{API_VERSION}"
+
+#: https://developers.facebook.com/docs/permissions
+PERMISSIONS = ("whatsapp_business_messaging",)
 
 
 class WhatsApp:
@@ -72,6 +77,10 @@ class WhatsApp:
             display_name=text_of(answer.body.get("verified_name")) or number or number_id,
             platform_time=answer.answered_at,
         )
+
+    def check_credentials(self) -> CredentialHealth:
+        """Only this notices in time that a test token is about to end: nothing is polled."""
+        return token_health(self._graph, platform=self.name, needs=PERMISSIONS)
 
     def fetch_page(
         self,

@@ -17,7 +17,7 @@ from shoptalk.db import circuits, turns
 from shoptalk.db.catalog import orders_of_conversation
 from shoptalk.db.channels import stop_channel
 from shoptalk.db.conversations import last_messages, messages_of_turn
-from shoptalk.db.deliveries import deliveries_of, settle_unsent
+from shoptalk.db.deliveries import settle_unsent
 from shoptalk.db.engine import Database
 from shoptalk.db.models import ChannelIntegration, Conversation, Turn, TurnStatus
 from shoptalk.errors import (
@@ -105,8 +105,9 @@ class Answerer:
         except PriceRefused as exc:
             return self._close(turn, Outcome.PRICE_REFUSED, str(exc))
         except ChannelStopped as exc:
+            now, config = self.clock(), channel.config
             with self.database.transaction() as session:
-                stop_channel(session, channel.id, str(exc), exc.remedy, now=self.clock())
+                stop_channel(session, channel.id, str(exc), exc.remedy, now=now, config=config)
             self._put_back(turn, exc, wait=FIRST_WAIT, failed=False)
         except Throttled as exc:
             self._put_back(turn, exc, wait=exc.retry_after or THROTTLED_WAIT, failed=False)
@@ -123,22 +124,15 @@ class Answerer:
                 return self._close(turn, outcome, None)
             self._show_typing(conversation, platform)
             self._write_answer(turn, platform)
-        if not self._has_begun_to_send(turn):
-            outcome = self._why_not(turn, platform)
-            if outcome is not None:
-                return self._close(turn, outcome, None)
-        Courier(
+        held_back = Courier(
             database=self.database,
             platform=platform,
             conversation=conversation,
+            why_not=lambda: self._why_not(turn, platform),
             claim_lasts=self.policy.claim_lasts,
             clock=self.clock,
         ).deliver(turn)
-        return self._close(turn, Outcome.ANSWERED, None)
-
-    def _has_begun_to_send(self, turn: Turn) -> bool:
-        with self.database.transaction() as session:
-            return any(delivery.attempts for delivery in deliveries_of(session, turn))
+        return self._close(turn, held_back or Outcome.ANSWERED, None)
 
     def _why_not(self, turn: Turn, platform: Platform) -> Outcome | None:
         """The reason not to answer this turn now, if there is one."""

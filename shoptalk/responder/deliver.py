@@ -4,11 +4,14 @@ A part is marked `sending` before it leaves. Whoever finds one so marked does no
 arrived: it reads the thread back first, and sends again only what the platform does not have.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from shoptalk.crashpoints import reach
 from shoptalk.db.deliveries import (
+    BY_HAND,
+    SETTLED,
     begin_sending,
     deliveries_of,
     ids_of_sent,
@@ -20,7 +23,7 @@ from shoptalk.db.models import Conversation, Delivery, Turn
 from shoptalk.db.turns import hold
 from shoptalk.errors import DeliveryUncertain, PlatformError, RetryLater
 from shoptalk.platforms.base import Platform, Recipient
-from shoptalk.types import Clock, InboundMessage, SenderType
+from shoptalk.types import Clock, InboundMessage, Outcome, SenderType
 
 READ_BACK_AFTER = timedelta(seconds=60)
 #: longer than any request of ours may still be under way, and than a platform's lists lag behind
@@ -39,11 +42,18 @@ class Courier:
     database: Database
     platform: Platform
     conversation: Conversation
+    why_not: Callable[[], Outcome | None]  #: the reason, if any, to be silent now
     claim_lasts: timedelta
     clock: Clock
 
-    def deliver(self, turn: Turn) -> None:
+    def deliver(self, turn: Turn) -> Outcome | None:
         """Send all that is left of the turn's deliveries, in order.
+
+        Before each part, also of a reply that was begun, it is asked whether to be silent. What a
+        person tries again by hand is sent whatever the answer.
+
+        Returns:
+            Why the rest was not sent; None when all of it was.
 
         Raises:
             RetryLater: not now; what is left waits.
@@ -54,11 +64,17 @@ class Courier:
         with self.database.transaction() as session:
             deliveries = deliveries_of(session, turn)
         for delivery in deliveries:
-            if delivery.status == "sending" and not self._has_arrived(delivery):
+            if delivery.status in SETTLED:
+                continue
+            if delivery.status == "sending":
+                if self._has_arrived(delivery):
+                    continue
                 self._note_not_arrived(delivery)
-                self._send(turn, delivery)
-            elif delivery.status == "waiting":
-                self._send(turn, delivery)
+            held_back = None if delivery.failure_reason == BY_HAND else self.why_not()
+            if held_back is not None:
+                return held_back
+            self._send(turn, delivery)
+        return None
 
     @property
     def _recipient(self) -> Recipient:

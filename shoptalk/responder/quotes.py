@@ -18,6 +18,7 @@ Span = tuple[int, int]
 
 MOST_SUMS = 2000  #: more ways to add up the lines than this prove nothing about a total
 WORDS_BACK = 8  #: how far before a number a price word may stand
+LONGEST_SENTENCE = 40  #: words to either side among which a discount is announced
 
 
 def _words(words: str) -> frozenset[str]:
@@ -131,7 +132,9 @@ _PRICE = _words(
     else3r bekam
     """
 )
-_BARELY = _words("only just for seulement juste pour solo solamente por nur fur ب بس فقط باقل")
+_BARELY = _words(
+    "only just as do say for seulement juste pour solo solamente por nur fur ب بس فقط باقل"
+)
 _IS = _words(
     """
     is are was be will would comes come to s equals makes at about around approximately est
@@ -142,10 +145,10 @@ _COUNTED = _words("quantity qty stock items pieces units الكميه كميه q
 # What may follow a price; any other word after a bare number is what it counts.
 _AFTER_PRICE = _words(
     """
-    each apiece only total in per for a an and or but including incl plus with today now all
-    if when my dear sir madam the to your you off discount as instead it that this so because
-    until chacun piece seulement au en tout par cada uno solo por y et o ou mais pero بس فقط
-    شامل يا و او تقريبا مع عشان حضرتك لو كل علي في el w bas
+    each apiece only on then final max total in per for a an and or but including incl plus with
+    today now all if when my dear sir madam the to your you off discount as instead it that this
+    so because until chacun piece seulement au en tout par cada uno solo por y et o ou mais pero
+    بس فقط شامل يا و او تقريبا مع عشان حضرتك لو كل علي في el w bas
     """
 )
 _EACH = _words("each apiece للقطعه للواحد للواحده للحبه للكيلو chacun chacune")
@@ -191,6 +194,7 @@ _WHOLE_DEALS = re.compile(
     r"|halben preis)"
 )
 _OFF = _words("off discount save خصم remise rabais descuento rabatt cheaper less")
+_SHORT = _words("rs le sr dh dhs dhm kr kd jd tl")
 _AND = _words("and و et y und")
 _AND_OR = _AND | _words(", ، or او ou o oder / -")
 _TO = _words("- – — ~ / to الي a bis hasta until")
@@ -199,7 +203,7 @@ _PARTICLES = _words("ب ل و ال بال لل x")
 _SIGNS = "$¢£¤¥֏؋৳฿៛₠-⃀💲💵💶💷💴元円"
 _LETTER = r"[^\W\d_]"
 _TOKEN = re.compile(
-    r"(?P<skip>(?:https?://|www\.)\S+|[\w.+-]+@[\w-]+\.[\w.-]+)"
+    r"(?P<skip>(?:https?://|www\.)\S+|[\w.+-]{1,64}@[\w-]+\.[\w.-]+)"
     rf"|(?P<sign>(?:(?<!{_LETTER})(?:US|CA|AU|NZ|HK|MX|EG|[CASER]))?[{_SIGNS}]"
     rf"(?:(?:US|CA)(?!{_LETTER}))?)"
     rf"|(?P<dotted>(?<!{_LETTER}){_LETTER}\.{_LETTER}(?!{_LETTER})\.?)"
@@ -477,8 +481,7 @@ class _Reader:
         for index, token in enumerate(self.tokens):
             if not token.values and token.text not in _NUMBER_WORDS:
                 continue
-            prefixed = self._at(index - 1).text in ("%", "٪") and not self._at(index - 2).values
-            first = index - prefixed
+            first = index - self._has_percent_before(index)
             last = index if first < index else self._percent_after(index)
             if last is not None:
                 signed = self._is_negative(first)
@@ -539,7 +542,9 @@ class _Reader:
             after = None  # "USD 150.00 EUR 140.00"
         both = self._mark_of_range(index) if before is after is None else None
         if before is after is both is None:
-            if self._is_glued(index, right) or self._percent_after(index) is not None:
+            if self._percent_after(index) is not None or self._has_percent_before(index):
+                return None
+            if self._is_glued(index, right):
                 return None
             if not (
                 self._has_cents(index, right)
@@ -663,6 +668,8 @@ class _Reader:
         index, first = index - 1, index
         while index >= first - 4 and self._at(index).text in _MARK_THEN_NUMBER:
             index -= 1
+        if self._at(index).text == "." and self._at(index - 1).text in _SHORT:  # "Rs. 500"
+            index -= 1
         if self._nation(index) is not None:
             index -= 1
         return index if self._at(index).means is not None else None
@@ -687,6 +694,9 @@ class _Reader:
         if follower.text in _PERCENT:
             return index + 1
         return index + 2 if _LIKE_PERCENT.match(self.plain, follower.start) else None
+
+    def _has_percent_before(self, index: int) -> bool:
+        return self._at(index - 1).text in ("%", "٪") and not self._at(index - 2).values
 
     def _has_cents(self, index: int, right: int) -> bool:
         token = self.tokens[index]
@@ -767,13 +777,13 @@ class _Reader:
     ) -> bool:
         """Whether one of the words stands in the token's sentence; only shortly before it."""
         for step in (-1,) if back else (-1, 1):
-            place, left = index + step, back or 40
-            while left and (token := self._at(place)).text not in _SENTENCE_ENDS:
+            place, left = index + step, back or LONGEST_SENTENCE
+            while left > 0 and (token := self._at(place)).text not in _SENTENCE_ENDS:
                 if _is_in(words, token.text):
                     return True
                 if token.text in without:
                     return False
-                place, left = place + step, left - (token.kind == "word")
+                place, left = place + step, left - (token.kind != "other")
         return False
 
 

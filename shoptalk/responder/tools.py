@@ -21,14 +21,19 @@ from shoptalk.db.catalog import (
     lock_conversation,
     take_stock,
 )
+from shoptalk.db.conversations import earlier_messages, messages_of_turn
 from shoptalk.db.models import Order, Product, Turn
+from shoptalk.responder.consent import has_agreed
 from shoptalk.responder.model.base import Tool
+from shoptalk.responder.quotes import find_amounts
+from shoptalk.types import SenderType
 
 log = logging.getLogger(__name__)
 
 MOST_OF_ONE_PRODUCT = 100  #: more than this in one order is a person's business
 SAME_PURCHASE_WITHIN = timedelta(hours=24)
 MOST_CANDIDATES = 8
+OFFERED_WITHIN = 20  #: messages before the turn, among which an offer of ours counts
 
 CREATE_ORDER = Tool(
     name="create_order",
@@ -109,6 +114,11 @@ def create_order(session: Session, turn: Turn, arguments: str, *, now: datetime)
     )
     if before is not None:
         return _receipt(before, already_placed=True)
+    if not _is_agreed(session, turn, found, wish.quantity):
+        return _refusal(
+            "The customer has not agreed to this yet. Name the product, the quantity and the "
+            f"total of {amount(found.price * wish.quantity)} {found.currency}, and ask."
+        )
     if not take_stock(session, found, wish.quantity):
         left = "is out of stock" if not found.stock else f"has only {found.stock} left"
         return _refusal(f"{found.name} {left}.")
@@ -131,6 +141,19 @@ def create_order(session: Session, turn: Turn, arguments: str, *, now: datetime)
     session.add(order)
     session.flush()
     return _receipt(order, already_placed=False)
+
+
+def _is_agreed(session: Session, turn: Turn, product: Product, quantity: int) -> bool:
+    """Whether the customer wants it, in the turn's own words; not whether the model says so."""
+    total = product.price * quantity
+    offered = any(
+        product.name.casefold() in message.content.casefold()
+        or any(quoted.value == total for quoted in find_amounts(message.content))
+        for message in earlier_messages(session, turn, limit=OFFERED_WITHIN)
+        if message.sender_type != SenderType.CUSTOMER
+    )
+    written = [message.content for message in messages_of_turn(session, turn.id)]
+    return has_agreed(written, offered=offered)
 
 
 def _find_products(products: Sequence[Product], wanted: str) -> Product | dict[str, Any]:

@@ -76,6 +76,7 @@ class Token:
     expires_at: datetime | None = None  #: None: no calendar expiry
     is_dead: bool = False
     dead_subcode: int | None = None  #: why, in Meta's numbers; None: no subcode is given
+    withheld: frozenset[str] = frozenset()  #: permissions that `debug_token` does not show
 
 
 @dataclass(slots=True, kw_only=True, eq=False)

@@ -23,6 +23,7 @@ PAGE_ID = "550011"
 IG_ID = "17841400000000001"
 CUSTOMER_ID = "7301002003004"
 THREAD_ID = "t_10020030040"
+DEBUG_TOKEN = f"{FACEBOOK}/debug_token"
 #: Settings that say nothing, so that the vendor's own address counts
 VENDORS_OWN = {"facebook_api_base_url": "", "instagram_api_base_url": ""}
 RECIPIENT = Recipient(thread_id=THREAD_ID, customer_id=CUSTOMER_ID)
@@ -99,6 +100,11 @@ def graph_error(code: int | None, subcode: int | None = None, **more: Any) -> Re
     if subcode is not None:
         error["error_subcode"] = subcode
     return {"json": {"error": error}, "status": 400}
+
+
+def token_facts(**facts: Any) -> Response:
+    """What debug_token says of a token: `facts` beside that it is valid."""
+    return {"json": {"data": {"is_valid": True, "expires_at": 0, "scopes": [], **facts}}}
 
 
 def broken_threads(ours: str = PAGE_ID) -> list[Any]:

@@ -36,6 +36,7 @@ OVER_PAGE = Vendor(
     dead_token=samples.graph_error(190, 460),
     routes={
         Call.IDENTIFY: ("GET", f"{FACEBOOK}/{PAGE_ID}"),
+        Call.CREDENTIALS: ("GET", samples.DEBUG_TOKEN),
         Call.PAGE: ("GET", f"{FACEBOOK}/{PAGE_ID}/conversations"),
         Call.THREAD: ("GET", f"{FACEBOOK}/{THREAD_ID}"),
         Call.SEND: ("POST", f"{FACEBOOK}/{PAGE_ID}/messages"),
@@ -43,6 +44,7 @@ OVER_PAGE = Vendor(
     },
     good={
         Call.IDENTIFY: {"json": PAGE_ANSWER},
+        Call.CREDENTIALS: samples.token_facts(),
         Call.PAGE: {"json": samples.listing(samples.thread(IG_ID))},
         Call.THREAD: {
             "json": {
@@ -69,7 +71,11 @@ class TestContractOverPage(PlatformContract):
 class TestContractOverInstagramLogin(PlatformContract):
     vendor = replace(
         OVER_PAGE,
-        good={**OVER_PAGE.good, Call.IDENTIFY: {"json": LOGIN_ANSWER}},
+        good={
+            call: {"json": LOGIN_ANSWER} if call is Call.IDENTIFY else answer
+            for call, answer in OVER_PAGE.good.items()
+            if call is not Call.CREDENTIALS
+        },
         empty_page_with_next={"json": samples.listing(after="p2", base=INSTAGRAM)},
         routes={
             Call.IDENTIFY: ("GET", f"{INSTAGRAM}/me"),

@@ -30,6 +30,7 @@ class TestContract(PlatformContract):
         dead_token=samples.graph_error(190, 463),
         routes={
             Call.IDENTIFY: ("GET", f"{FACEBOOK}/{PAGE_ID}"),
+            Call.CREDENTIALS: ("GET", samples.DEBUG_TOKEN),
             Call.PAGE: ("GET", CONVERSATIONS),
             Call.THREAD: ("GET", THREAD),
             Call.SEND: ("POST", MESSAGES),
@@ -40,6 +41,7 @@ class TestContract(PlatformContract):
                 "json": {"id": PAGE_ID, "name": "Corner Bakery"},
                 "headers": {"Date": "Sun, 04 Oct 2026 09:00:00 GMT"},
             },
+            Call.CREDENTIALS: samples.token_facts(),
             Call.PAGE: {"json": samples.listing(samples.thread(messages=NESTED))},
             Call.THREAD: {"json": samples.listing(samples.message(2), samples.message(1))},
             Call.SEND: {"json": {"recipient_id": "7301002003004", "message_id": "AbC123"}},

@@ -32,9 +32,14 @@ class TestContract(PlatformContract):
         dead_token=samples.graph_error(190),
         routes={
             Call.IDENTIFY: ("GET", f"{FACEBOOK}/{NUMBER_ID}"),
+            Call.CREDENTIALS: ("GET", samples.DEBUG_TOKEN),
             Call.SEND: ("POST", MESSAGES),
         },
-        good={Call.IDENTIFY: {"json": PHONE_NUMBER}, Call.SEND: {"json": SENT}},
+        good={
+            Call.IDENTIFY: {"json": PHONE_NUMBER},
+            Call.CREDENTIALS: samples.token_facts(),
+            Call.SEND: {"json": SENT},
+        },
     )
 
     def make(self) -> WhatsApp:

@@ -1,5 +1,6 @@
 """`create_order`: the model picks a product and a quantity, and nothing else counts."""
 
+import itertools
 import json
 import logging
 from concurrent.futures import ThreadPoolExecutor
@@ -8,11 +9,11 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from shoptalk.db.catalog import put_products
 from shoptalk.db.engine import Database
-from shoptalk.db.models import ChannelIntegration, Order, Product, Turn, TurnStatus
+from shoptalk.db.models import ChannelIntegration, Message, Order, Product, Turn, TurnStatus
 from shoptalk.responder.tools import CREATE_ORDER, MOST_OF_ONE_PRODUCT, amount, create_order
 from tests.db.rows import NINE, conversation, customer_writes, open_channel, rows, store, thread
 
@@ -49,9 +50,19 @@ def add_products(database: Database, channel: ChannelIntegration) -> None:
         )
 
 
-def begin_turn(database: Database, channel: ChannelIntegration, name: str = "t1") -> Turn:
-    """A turn of that thread, while none is open there."""
-    store(database, channel, thread(customer_writes(f"{name} said"), thread_id=name))
+_numbers = itertools.count(1)
+
+
+def begin_turn(
+    database: Database,
+    channel: ChannelIntegration,
+    name: str = "t1",
+    *,
+    text: str = "Yes, please order it.",
+) -> Turn:
+    """A turn of that thread with that text, while none is open there."""
+    message_id = f"{name} said {next(_numbers)}"
+    store(database, channel, thread(customer_writes(message_id, text=text), thread_id=name))
     with database.transaction() as session:
         for open_turn in session.scalars(select(Turn).where(Turn.status == "buffering")):
             if open_turn.conversation_id == conversation(database, name).id:
@@ -67,6 +78,10 @@ def begin_turn(database: Database, channel: ChannelIntegration, name: str = "t1"
             created_at=NINE,
         )
         session.add(turn)
+        session.flush()
+        session.execute(
+            update(Message).where(Message.message_id == message_id).values(turn_id=turn.id)
+        )
     return turn
 
 
@@ -432,4 +447,14 @@ def test_stock_is_given_back_when_the_order_is_not_kept(database: Database, turn
     with pytest.raises(RuntimeError, match="ends here"):
         break_off()
     assert stock(database, "k1") == 5
+    assert rows(database, Order) == []
+
+
+@pytest.mark.parametrize("text", ["How much is the kettle?", "Hello", "No thanks, cancel it"])
+def test_nothing_is_ordered_that_the_customer_did_not_ask_for(
+    database: Database, channel: ChannelIntegration, text: str
+) -> None:
+    told = order(database, begin_turn(database, channel, text=text), "k1")
+    assert told["ok"] is False
+    assert "has not agreed" in told["error"]
     assert rows(database, Order) == []

@@ -9,7 +9,7 @@ from sqlalchemy import select
 
 from shoptalk.db.engine import Database
 from shoptalk.db.models import Conversation, Message, Order
-from shoptalk.sandbox.parrot import LIE
+from shoptalk.sandbox.openai.parrot import LIE
 from shoptalk.sandbox.world import World
 from shoptalk.types import Outcome, SenderType
 

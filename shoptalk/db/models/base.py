@@ -5,7 +5,7 @@ from decimal import Decimal
 from typing import Annotated, Any
 
 from sqlalchemy import BigInteger, DateTime, Identity, MetaData, Numeric, Text, func
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.orm import DeclarativeBase, mapped_column
 
 Key = Annotated[int, mapped_column(BigInteger, Identity(always=False), primary_key=True)]
@@ -29,4 +29,5 @@ class Base(DeclarativeBase):
         datetime: DateTime(timezone=True),
         dict[str, Any]: JSONB,
         list[Any]: JSONB,
+        list[str]: ARRAY(Text),
     }

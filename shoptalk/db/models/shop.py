@@ -69,6 +69,7 @@ class ChannelIntegration(Base):
     token_checked_at: Mapped[datetime | None]
     token_expires_at: Mapped[datetime | None]
     data_access_expires_at: Mapped[datetime | None]
+    missing_permissions: Mapped[list[str]] = mapped_column(server_default=text("'{}'"))
     created_at: Mapped[Created]
 
 

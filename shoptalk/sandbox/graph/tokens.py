@@ -109,6 +109,7 @@ def debug_token(world: World, question: Question, now: datetime) -> dict[str, An
         error = {"code": 190, "message": "Invalid OAuth access token.", "subcode": 0}
         return {"data": {"error": error, "is_valid": False, "scopes": []}}
     account = account_of(world, token)
+    scopes = _LOGIN_SCOPES if token.kind == "instagram" else _SCOPES[account.platform]
     data: dict[str, Any] = {
         "app_id": APP_ID,
         "type": "PAGE" if token.kind == "page" else "USER",
@@ -117,7 +118,7 @@ def debug_token(world: World, question: Question, now: datetime) -> dict[str, An
         "expires_at": int(token.expires_at.timestamp()) if token.expires_at else 0,
         "issued_at": int(token.issued_at.timestamp()),
         "is_valid": True,
-        "scopes": _LOGIN_SCOPES if token.kind == "instagram" else _SCOPES[account.platform],
+        "scopes": [scope for scope in scopes if scope not in token.withheld],
         "profile_id": token.owner_id,
     }
     if (why_not := unusable(token, now)) is not None:

@@ -1,0 +1,45 @@
+"""`shoptalk secrets`: the key that seals the stored credentials."""
+
+import click
+
+from shoptalk.app import App
+from shoptalk.commands.common import with_app
+
+
+@click.group()
+def secrets() -> None:
+    """Look after the key that seals the stored credentials."""
+
+
+@secrets.command()
+@with_app
+def rotate(app: App) -> None:
+    """Seal every channel's credentials with a new key.
+
+    The key file gets a new key by itself. With SHOPTALK_SECRET_KEY put the new key first, as in
+    new,old: credentials are sealed with it, and the others can be dropped afterwards. Safe to
+    run again whenever it was interrupted.
+    """
+    from shoptalk.rotation import rotate as rotate_keys
+    from shoptalk.vault import KEY_FILE
+
+    rotated = rotate_keys(app)
+    for channel_id in rotated.left:
+        click.echo(
+            f"Channel {channel_id} is disconnected and sealed with a key that is not at hand; "
+            "it was left as it is.",
+            err=True,
+        )
+    channels = f"{rotated.sealed} channel{'' if rotated.sealed == 1 else 's'}"
+    if app.settings.shoptalk_secret_key is None:
+        click.echo(
+            f"Sealed the credentials of {channels} with a new key, and dropped the old one. "
+            f"Another machine on the same database needs a copy of {KEY_FILE}."
+        )
+        return
+    count = app.vault.key_count
+    dropped = "The second key" if count == 2 else f"The keys after it, 2 to {count},"
+    click.echo(
+        f"Sealed the credentials of {channels} with the first key of SHOPTALK_SECRET_KEY. "
+        f"{dropped} can be dropped now."
+    )

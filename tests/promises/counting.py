@@ -1,0 +1,59 @@
+"""What the tests of the promises share: bringing a shop to rest, and counting at the platform.
+
+Customers write marks (`#17`), and the sandbox's parrot answers with the marks that it heard: what
+the platform received tells which messages each reply answers.
+"""
+
+from datetime import timedelta
+
+from shoptalk.app import App
+from shoptalk.db.models import Message, Turn, TurnStatus
+from shoptalk.types import SenderType
+from tests.loop.shop import Shop
+from tests.torture.truth import Verdict, Written, judge
+
+PARROT = {"parrot": True, "repeat": None}
+PAUSE = timedelta(seconds=70)  #: longer than reading back waits, and than any first backoff
+MOST_ROUNDS = 15
+
+
+def come_to_rest(shop: Shop) -> None:
+    """Import and reply, and let time pass, until nothing is left to do."""
+    for _ in range(MOST_ROUNDS):
+        shop.imports()
+        shop.replies()
+        if is_at_rest(shop):
+            return
+        shop.wait(seconds=PAUSE.total_seconds())
+    waiting = [(turn.id, turn.status, turn.error) for turn in shop.rows(Turn) if is_open(turn)]
+    raise AssertionError(f"it did not come to rest; open turns: {waiting}")
+
+
+def is_at_rest(shop: Shop) -> bool:
+    """Whether all that the platform shows is stored, and all that customers wrote is settled."""
+    stored = {message.message_id: message for message in shop.rows(Message)}
+    threads = [
+        thread
+        for account in shop.world.accounts.values()
+        for thread in account.threads.by_customer.values()
+    ]
+    shown = {message.id for thread in threads for message in thread.messages}
+    settled = all(
+        message.outcome is not None
+        for message in stored.values()
+        if message.sender_type == SenderType.CUSTOMER
+    )
+    return settled and shown <= stored.keys() and not any(map(is_open, shop.rows(Turn)))
+
+
+def is_open(turn: Turn) -> bool:
+    return turn.status in (TurnStatus.BUFFERING, TurnStatus.SENDING)
+
+
+def counted(shop: Shop, written: Written) -> Verdict:
+    return judge(shop.world, shop.app.database, written)
+
+
+def another_process(shop: Shop) -> App:
+    """A second shoptalk on the same database, with the same clock. To be closed."""
+    return App(shop.app.settings, clock=shop.world.clock.now)
