@@ -3,7 +3,7 @@
 import logging
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -44,6 +44,7 @@ class App:
         self._platforms: dict[int, tuple[str, Platform]] = {}
         self._paces: dict[int, Pace] = {}
         self._lock = threading.Lock()
+        self._connections = ExitStack()  # to platforms and model
 
     @property
     def database(self) -> Database:
@@ -104,7 +105,9 @@ class App:
     def platform(self, name: str, account: Account) -> Platform:
         """An adapter for credentials that may not be stored (yet)."""
         surroundings = Surroundings(
-            session=requests.Session(), settings=self.settings.base_urls, clock=self.clock
+            session=self._connections.enter_context(requests.Session()),
+            settings=self.settings.base_urls,
+            clock=self.clock,
         )
         return registry.adapter(name)(account, surroundings)
 
@@ -170,7 +173,7 @@ class App:
         """
         from shoptalk.db.turns import BufferPolicy, SelectionPolicy
         from shoptalk.responder.answer import Answerer, AnswerPolicy
-        from shoptalk.responder.model.openai_client import make_model
+        from shoptalk.responder.model.openai_client import make_client, make_model
         from shoptalk.responder.passes import Responder
         from shoptalk.responder.window import reply_windows
 
@@ -194,9 +197,11 @@ class App:
             default_model=settings.openai_model,
             longest_thinking=timedelta(milliseconds=settings.ai_processing_timeout_ms),
         )
+        client = make_client(settings, settings.openai_api_key.get_secret_value())
+        self._connections.callback(client.close)
         answerer = Answerer(
             database=self.database,
-            model=make_model(settings, settings.openai_api_key.get_secret_value()),
+            model=make_model(settings, client),
             platform_of=self.platform_of,
             policy=policy,
             clock=self.clock,
@@ -217,6 +222,7 @@ class App:
             return self._presence
 
     def close(self) -> None:
+        self._connections.close()
         if self._presence is not None:
             self._presence.leave()
         if self._database is not None:

@@ -47,7 +47,8 @@ class Ticker:
         self._check_pool = ThreadPoolExecutor(1, thread_name_prefix="check")
         self._polling: dict[int, Future[None]] = {}
         self._reading_history: dict[int, Future[None]] = {}
-        self._replying: dict[int, Future[None]] = {}
+        self._is_replying = False
+        self._is_reply_wanted = False
         self._checking: dict[int, Future[None]] = {}
         self._starting = threading.Lock()
         self._stopping = threading.Event()
@@ -73,11 +74,15 @@ class Ticker:
         self.reply()
 
     def reply(self) -> None:
-        """Start a responder pass, unless one is under way; it takes up what comes in meanwhile.
+        """Have a responder pass made; one that is under way is followed by another.
 
         It has a thread of its own: while a model takes its time, importing goes on.
         """
-        self._start(self._replying, self._reply_pool, 0, self._answer)
+        with self._starting:
+            self._is_reply_wanted = True
+            if not self._is_replying and not self._stopping.is_set():
+                self._is_replying = True
+                self._reply_pool.submit(self._reply_while_wanted)
 
     def stop(self) -> None:
         """Begin nothing more, and wait until nothing is half done."""
@@ -98,8 +103,15 @@ class Ticker:
             if not self._stopping.is_set() and (before is None or before.done()):
                 under_way[key] = pool.submit(_whatever_happens, work)
 
-    def _answer(self) -> None:
-        self._responder.answer_all_due(stop=self._stopping.is_set)
+    def _reply_while_wanted(self) -> None:
+        while self._take_up_reply():
+            _whatever_happens(lambda: self._responder.answer_all_due(stop=self._stopping.is_set))
+
+    def _take_up_reply(self) -> bool:
+        with self._starting:
+            self._is_replying = self._is_reply_wanted and not self._stopping.is_set()
+            self._is_reply_wanted = False
+            return self._is_replying
 
     def _check_credentials(self) -> None:
         """Ask after the credentials whose daily check is due; polling does not wait for it."""
@@ -115,7 +127,7 @@ class Ticker:
         self._importer.read_history(channel, stop=self._stopping.is_set)
 
 
-def _whatever_happens(work: Callable[[], None]) -> None:
+def _whatever_happens(work: Callable[[], object]) -> None:
     """Nobody waits for what runs in a pool: what goes wrong there is said here."""
     try:
         work()

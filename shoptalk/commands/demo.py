@@ -241,9 +241,14 @@ def _tell_what_happened(stage: Stage) -> None:
             outcome=Outcome.ANSWERED_BY_PERSON,
             limit=1,
         )
+        answered = list_messages(
+            session, workspace_id, unreplied=False, outcome=Outcome.ANSWERED, limit=1
+        )
         example = None
-        if orders:
-            conversation = get_conversation(session, workspace_id, str(orders[0].conversation_id))
+        ids = [order.conversation_id for order in orders]
+        ids += [message.conversation_id for message in answered]
+        if ids:
+            conversation = get_conversation(session, workspace_id, str(ids[0]))
             example = conversation, last_messages(session, conversation.id, limit=50)
     _title("What happened")
     click.echo(f"  conversations imported    {counts.conversations}")

@@ -165,7 +165,8 @@ def claim_token_check(
 ) -> ChannelIntegration | None:
     """Take the channel whose credentials have gone unchecked longest, if one is due.
 
-    Whoever takes it checks it: no other process does so before `every` has passed again.
+    Whoever takes it checks it: no other process does so before `every` has passed again. A row
+    that is being changed is waited for; skipped, a channel at work would miss its turn.
     """
     checked_at = ChannelIntegration.token_checked_at
     longest_due = (
@@ -177,7 +178,7 @@ def claim_token_check(
         )
         .order_by(checked_at.nulls_first(), ChannelIntegration.id)
         .limit(1)
-        .with_for_update(skip_locked=True)
+        .with_for_update(key_share=True)  # a poll that has stored rows of it may lock it after us
         .scalar_subquery()
     )
     claim = update(ChannelIntegration).where(ChannelIntegration.id == longest_due)

@@ -27,5 +27,7 @@ def claim_key(session: Session) -> None:
 def lock_sealed(session: Session) -> Sequence[ChannelIntegration]:
     """The channels of all workspaces, held until this transaction ends: they share the key."""
     return session.scalars(
-        select(ChannelIntegration).order_by(ChannelIntegration.id).with_for_update()
+        select(ChannelIntegration)
+        .order_by(ChannelIntegration.id)
+        .with_for_update(key_share=True)  # a poll that has stored rows of one may lock it after us
     ).all()

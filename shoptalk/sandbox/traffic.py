@@ -44,6 +44,8 @@ def middleware(world: World) -> Middleware:
             exchange.question.alterations = plan.alterations
         try:
             response = await _play(world, request, handler, plan)
+        except ConnectionResetError:  # the client died before it had asked
+            return web.Response()
         except web.HTTPException as refusal:
             response = web.Response(status=refusal.status, text=refusal.text)
         is_cut = request.transport is None or request.transport.is_closing()

@@ -2,6 +2,7 @@
 
 import logging
 import traceback
+from base64 import urlsafe_b64encode
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
@@ -30,7 +31,7 @@ WRONG_TOKEN = "EAAGsecretMistypedToken31b8"
 APP_SECRET = "secretAppSecret8d20c"
 MODEL_KEY = "sandbox-secretModelKey94e7a"
 PASSWORD = "secretDatabasePassword66f1"
-SEAL_KEY = "secretSealingKey2b9d0"
+SEAL_KEY = urlsafe_b64encode(b"secretSealingKey2b9d0".ljust(32)).decode()
 SECRETS = (
     PAGE_TOKEN,
     INSTAGRAM_TOKEN,

@@ -134,7 +134,12 @@ class FakePlatform:
     """
 
     def __init__(
-        self, clock: StillClock, lists: Lists = Lists.NEWEST_MESSAGES, *, shown: int = 10
+        self,
+        clock: StillClock,
+        lists: Lists = Lists.NEWEST_MESSAGES,
+        *,
+        shown: int = 10,
+        most_rows: int = 100,
     ) -> None:
         readable = INSTAGRAM_READABLE if lists is Lists.THREADS else None
         self.can = Capabilities(
@@ -151,7 +156,8 @@ class FakePlatform:
         self.repeats_for_ever = False
         self.before_call: Callable[[int], None] = lambda _: None
         self._clock = clock
-        self._shown = shown
+        self._shown = shown  # messages of a thread in the list
+        self._most_rows = most_rows  # of the list in one page, whatever is asked for
         self._written = 0
         self._lock = RLock()
 
@@ -195,7 +201,7 @@ class FakePlatform:
             self._refuse(limit)
             rows = self._bare(since) if self.lists is Lists.BARE_MESSAGES else self._threads()
             places = [place for place, _ in rows]
-            taken, following = self._cut(places, cursor, limit, vice)
+            taken, following = self._cut(places, cursor, min(limit, self._most_rows), vice)
             slices = [rows[position][1] for position in taken]
             aside = [
                 Unreadable(reason="the row makes no sense", thread_id=each.thread_id)
@@ -365,7 +371,7 @@ class Desk:
             clock=clock,
         )
 
-    def connect(self, platform: Platform, *, page_limit: int | None = None) -> int:
+    def connect(self, platform: Platform) -> int:
         """Connect a platform now; return the channel's id."""
         with self.database.transaction() as session:
             session.execute(delete(Circuit))  # what another platform of this name did before
@@ -376,7 +382,6 @@ class Desk:
                 display_name="Shop",
                 config="",
                 connected_at=self.clock().replace(microsecond=0),
-                page_limit=page_limit,
             )
             session.add(channel)
             session.flush()

@@ -66,22 +66,22 @@ class Importing(RuleBasedStateMachine):
 
     @initialize(
         lists=st.sampled_from(Lists),
-        page_limit=st.sampled_from([1, 2, 3, 25]),
+        most_rows=st.sampled_from([1, 2, 3, 25]),
         shown=st.sampled_from([1, 2, 10]),
         before=st.lists(
             st.tuples(threads, st.sampled_from([0, 1, 60, 3600]), st.integers(1, 24)), max_size=8
         ),
     )
     def connect(
-        self, lists: Lists, page_limit: int, shown: int, before: list[tuple[str, int, int]]
+        self, lists: Lists, most_rows: int, shown: int, before: list[tuple[str, int, int]]
     ) -> None:
         self.clock = StillClock()
-        self.platform = FakePlatform(self.clock, lists, shown=shown)
+        self.platform = FakePlatform(self.clock, lists, shown=shown, most_rows=most_rows)
         self.desk = Desk(self.database, self.clock)
         for thread_id, seconds_ago, size in before:
             for _ in range(size):
                 self.platform.write(thread_id, at=NINE - seconds_ago * SECOND)
-        self.desk.connect(self.platform, page_limit=page_limit)
+        self.desk.connect(self.platform)
         self.arrived: dict[str, int] = {}
         self.runs = 0
         self.watermark: datetime | None = None

@@ -17,6 +17,7 @@ from shoptalk.errors import BadPayload, ChannelStopped, RetryLater
 from shoptalk.platforms.base import CredentialHealth, credential_health
 from shoptalk.platforms.instagram import Instagram
 from shoptalk.platforms.messenger import PERMISSIONS, Messenger
+from shoptalk.platforms.testing import Response
 
 from . import samples
 from .samples import PAGE_ID, TOKEN
@@ -24,7 +25,7 @@ from .samples import PAGE_ID, TOKEN
 END = datetime(2026, 12, 1, tzinfo=UTC)
 
 
-def health(answer: samples.Response) -> CredentialHealth:
+def health(answer: Response) -> CredentialHealth:
     with responses.mock:
         responses.get(samples.DEBUG_TOKEN, **answer)
         return messenger().check_credentials()

@@ -5,15 +5,16 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 
 from shoptalk.db.engine import Database
-from shoptalk.db.models import Conversation, Message, Order
+from shoptalk.db.models import Conversation, Message, Order, Turn
 from shoptalk.sandbox.openai.parrot import LIE
 from shoptalk.sandbox.world import World
 from shoptalk.types import Outcome, SenderType
 
 MARK = re.compile(r"#(\d+)")
+CLAIMED = re.compile(r"ordered \d+ × Product (\d+),")  #: what a reply says was ordered
 
 
 @dataclass(slots=True)
@@ -62,7 +63,12 @@ def judge(world: World, database: Database, written: Written) -> Verdict:
     )
     answered = {mark for mark, outcome in outcomes.items() if outcome == Outcome.ANSWERED}
     orders = _orders(database)
-    placed = {mark for mark in written.orders if mark in answered}
+    claimed = {
+        (customer, product)
+        for customer, texts in replies.items()
+        for text in texts
+        for product in CLAIMED.findall(text)
+    }
     return Verdict(
         messages=len(written.marks),
         replies=sum(map(len, replies.values())),
@@ -71,7 +77,9 @@ def judge(world: World, database: Database, written: Written) -> Verdict:
         out_of_order=sum(1 for texts in replies.values() if not _ascends(texts)),
         without_outcome=sum(1 for outcome in outcomes.values() if outcome is None),
         orders_doubled=sum(1 for count in orders.values() if count > 1),
-        orders_missing=sum(1 for mark in placed if not orders[written.orders[mark]]),
+        orders_missing=sum(
+            1 for customer, number in claimed if not orders[(customer, f"p{number}")]
+        ),
         wrong_price=sum(LIE in text for texts in replies.values() for text in texts),
         tokens_abroad=len(world.ledger.tokens_sent_abroad()),
     )
@@ -113,3 +121,8 @@ def _orders(database: Database) -> Counter[tuple[str, str]]:
 def _ascends(texts: Iterable[str]) -> bool:
     marks = [mark for text in texts for mark in marks_of(text)]
     return marks == sorted(marks)
+
+
+def turns_ended(database: Database) -> int:
+    with database.transaction() as session:
+        return int(session.scalar(select(func.count()).where(Turn.closed_at.is_not(None))) or 0)

@@ -80,3 +80,8 @@ class Talk(Protocol):
 
 class Model(Protocol):
     def begin(self, prompt: Prompt) -> Talk: ...
+
+
+def legible(text: str) -> str:
+    """Text of a model's answer without halves of surrogate pairs, which nobody can pass on."""
+    return text.encode(errors="ignore").decode()

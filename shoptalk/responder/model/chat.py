@@ -9,7 +9,7 @@ from typing import Any
 import openai
 
 from shoptalk.errors import ModelRefused, ModelUnavailable
-from shoptalk.responder.model.base import Line, Prompt, Role, Said, Tool, ToolCall
+from shoptalk.responder.model.base import Line, Prompt, Role, Said, Tool, ToolCall, legible
 from shoptalk.responder.model.openai_errors import understood
 
 
@@ -43,10 +43,11 @@ class ChatTalk:
         if getattr(message, "refusal", None):
             raise ModelRefused("the model declined to answer")
         calls = _calls(message, so_far=len(self._messages))
+        text = legible(message.content or "")
         if choices[0].finish_reason == "length" and not calls:
             raise ModelUnavailable("the model's answer was cut off")
-        self._messages.append(_as_sent(message.content, calls))
-        return Said(text=message.content or "", tool_calls=calls)
+        self._messages.append(_as_sent(text, calls))
+        return Said(text=text, tool_calls=calls)
 
     def tell(self, call: ToolCall, result: str) -> None:
         self._messages.append({"role": "tool", "tool_call_id": call.call_id, "content": result})
@@ -104,7 +105,7 @@ def _calls(message: Any, *, so_far: int) -> list[ToolCall]:
         calls.append(
             ToolCall(
                 call_id=call_id,
-                name=getattr(function, "name", None) or "",
+                name=legible(getattr(function, "name", None) or ""),
                 arguments=_text(getattr(function, "arguments", None)),
             )
         )
@@ -114,16 +115,16 @@ def _calls(message: Any, *, so_far: int) -> list[ToolCall]:
 def _text(arguments: Any) -> str:
     """Some servers send the arguments as an object instead of its JSON text."""
     if isinstance(arguments, str):
-        return arguments
+        return legible(arguments)
     return json.dumps(arguments)
 
 
-def _as_sent(content: str | None, calls: list[ToolCall]) -> dict[str, Any]:
+def _as_sent(content: str, calls: list[ToolCall]) -> dict[str, Any]:
     if not calls:
-        return {"role": "assistant", "content": content or ""}
+        return {"role": "assistant", "content": content}
     return {
         "role": "assistant",
-        "content": content,
+        "content": content or None,
         "tool_calls": [
             {
                 "id": call.call_id,

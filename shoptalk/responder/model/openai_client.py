@@ -9,14 +9,18 @@ from shoptalk.responder.model.responses import ResponsesModel
 from shoptalk.settings import Settings
 
 
-def make_model(settings: Settings, api_key: str) -> Model:
-    """The model in the style its address speaks."""
-    client = openai.OpenAI(
+def make_client(settings: Settings, api_key: str) -> openai.OpenAI:
+    """The way to the model's server; close it when done."""
+    return openai.OpenAI(
         api_key=api_key,
         base_url=settings.openai_base_url,
         timeout=settings.openai_timeout,
         max_retries=settings.openai_max_retries,
     )
+
+
+def make_model(settings: Settings, client: openai.OpenAI) -> Model:
+    """The model in the style its address speaks."""
     return ResponsesModel(client) if settings.model_style == "responses" else ChatModel(client)
 
 
@@ -29,7 +33,7 @@ def check_model(settings: Settings, api_key: str) -> str:
     client = openai.OpenAI(
         api_key=api_key, base_url=settings.openai_base_url, timeout=10, max_retries=0
     )
-    with understood():
+    with client, understood():
         model = client.models.retrieve(settings.openai_model)
     ends = getattr(model, "shutdown_date", None)
     style = "Responses" if settings.model_style == "responses" else "Chat Completions"

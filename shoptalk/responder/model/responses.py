@@ -10,7 +10,7 @@ from typing import Any
 import openai
 
 from shoptalk.errors import ModelRefused, ModelUnavailable
-from shoptalk.responder.model.base import Line, Prompt, Role, Said, Tool, ToolCall
+from shoptalk.responder.model.base import Line, Prompt, Role, Said, Tool, ToolCall, legible
 from shoptalk.responder.model.openai_errors import understood
 
 log = logging.getLogger(__name__)
@@ -38,7 +38,7 @@ class ResponsesTalk:
             raise ModelUnavailable("the model's answer cannot be read")
         if response.status not in {"completed", None}:
             raise ModelUnavailable(f"the model's answer ended as {response.status}")
-        self._talk += [item.model_dump(exclude_none=True) for item in response.output]
+        self._talk += [_again(item.model_dump(exclude_none=True)) for item in response.output]
         return _said(response)
 
     def tell(self, call: ToolCall, result: str) -> None:
@@ -106,17 +106,33 @@ def _tool(tool: Tool) -> dict[str, Any]:
     }
 
 
+def _again(value: Any) -> Any:
+    """What the model said, fit to be handed back to it."""
+    match value:
+        case str():
+            return legible(value)
+        case dict():
+            return {key: _again(each) for key, each in value.items()}
+        case list():
+            return [_again(each) for each in value]
+    return value
+
+
 def _said(response: openai.types.responses.Response) -> Said:
     text: list[str] = []
     calls: list[ToolCall] = []
     for item in response.output:
         if item.type == "function_call":
             calls.append(
-                ToolCall(call_id=item.call_id or "", name=item.name, arguments=item.arguments)
+                ToolCall(
+                    call_id=item.call_id or "",
+                    name=legible(item.name),
+                    arguments=legible(item.arguments),
+                )
             )
         elif item.type == "message" and getattr(item, "phase", None) != "commentary":
             for part in item.content:
                 if part.type == "refusal":
                     raise ModelRefused("the model declined to answer")
-                text.append(part.text)
+                text.append(legible(part.text))
     return Said(text="".join(text), tool_calls=calls)

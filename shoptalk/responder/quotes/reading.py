@@ -1,0 +1,238 @@
+"""Which numbers of a text are amounts of money, and which words promise a discount.
+
+A *quote* is an amount in its place in the text.
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+
+from shoptalk.responder.quotes.around import Surroundings
+from shoptalk.responder.quotes.tokens import Span, is_in, stems
+from shoptalk.responder.quotes.words import (
+    AND_OR,
+    BARELY,
+    CODES_AND_SIGNS,
+    COLONS,
+    COUNTED,
+    DECORATION,
+    DISCOUNT,
+    DUALS,
+    EACH,
+    IS,
+    MARKS,
+    MINUS,
+    NUMBER_WORDS,
+    OFF,
+    PIECES,
+    PRICE,
+    THREE_DECIMALS,
+    WHOLE_DEALS,
+)
+
+MOST_OF_ONE_PRODUCT = 100
+WORDS_BACK = 8  #: how far before a number a price word may stand
+_NO_CENTS = re.compile(r"\s?(?:/-|[.,][-–—](?!\d))")  # "150/-", "150,-"
+
+
+@dataclass(frozen=True, slots=True)
+class Amount:
+    """An amount of money as a text has it."""
+
+    text: str  #: as written, with its mark
+    value: Decimal
+    currency: str | None  #: the likeliest code; None where no mark stands by
+    may_be: frozenset[str] = field(default=frozenset(), compare=False)  #: all codes of its mark
+
+
+def find_amounts(text: str) -> list[Amount]:
+    """Every amount of money in a text, in its order."""
+    return [quote.amount for quote in Reader(text).quotes]
+
+
+def find_discounts(text: str) -> list[str]:
+    """Every promise to take something off, as written: percentages, amounts and set phrases."""
+    return [text[start:end] for start, end in Reader(text).discounts()]
+
+
+@dataclass(slots=True)
+class Quote:
+    amount: Amount
+    values: Sequence[Decimal]
+    span: Span
+    first: int  #: its first token
+    last: int  #: its last
+
+
+class Reader(Surroundings):
+    """Which numbers of a text are amounts, and where it promises a discount."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(text)
+        self.quoted: set[int] = set()  # tokens of numbers that are amounts
+        self._used: set[int] = set()  # marks that belong to the number before them
+        self.quotes: list[Quote] = []
+        for index, token in enumerate(self.tokens):
+            quote = None
+            if token.values:
+                quote = self._in_digits(index)
+            elif token.means is not None and index not in self._used:
+                quote = self._in_words(index)
+            if quote is not None:
+                self.quotes.append(quote)
+                self.quoted.update(range(quote.first, quote.last + 1))
+
+    def discounts(self) -> list[Span]:
+        """Where something is promised to be taken off."""
+        found = [self._span(*match.span()) for match in WHOLE_DEALS.finditer(self.plain)]
+        for index, token in enumerate(self.tokens):
+            if not token.values and token.text not in NUMBER_WORDS:
+                continue
+            first = index - self._has_percent_before(index)
+            last = index if first < index else self._percent_after(index)
+            if last is not None:
+                signed = self._is_negative(first)
+                if (
+                    signed
+                    or self._in_sentence(index, DISCOUNT)
+                    or (token.values != (Decimal(100),) and not self._is_counting(last + 1))
+                ):
+                    found.append(self._cover(first - signed, last))
+            elif (
+                token.values
+                and index not in self.quoted
+                and self._at(index + 1).text == "off"
+                and self._at(index + 2).text != "-"  # "2 off-white shirts"
+            ):
+                found.append(self._cover(index, index + 1))
+        for quote in self.quotes:
+            before = {self._at(i).text for i in range(quote.first - 3, quote.first)}
+            if any(is_in(OFF, word) for word in (*before, self._at(quote.last + 1).text)):
+                found.append(quote.span)
+        return found
+
+    def quantities(self, first: int, last: int) -> set[Decimal]:
+        """Whole numbers from 1 to 100 that count something, between two tokens."""
+        found = set()
+        for index in range(max(first, 0), min(last, len(self.tokens))):
+            token = self.tokens[index]
+            if token.kind == "number":
+                found.add(self._count(index))
+            elif token.text in NUMBER_WORDS and not self._is_measured(index + 1):
+                found.add(Decimal(NUMBER_WORDS[token.text]))
+        return {count for count in found if 1 <= count <= MOST_OF_ONE_PRODUCT}
+
+    def _count(self, index: int) -> Decimal:
+        token, before, after = self.tokens[index], self._at(index - 1), self._at(index + 1)
+        head, space, _ = token.text.partition(" ")
+        if space:  # "2 150.00"
+            return Decimal(head) if head.isdecimal() else Decimal(0)
+        counts = (
+            index not in self.quoted
+            and token.text.isdecimal()
+            and not self._is_labelled(index)
+            and not self._is_measured(index + 1)
+            and self._percent_after(index) is None
+            and ("x" in (before.text, after.text) or not self._is_glued(index, index + 1))
+        )
+        return token.values[0] if counts else Decimal(0)
+
+    def _in_digits(self, index: int) -> Quote | None:
+        token, right = self.tokens[index], index + 1
+        factor = self._scale(index)
+        right += factor is not None
+        after, before = self._mark_after(right), self._mark_before(index)
+        if before in self._used:  # "150.00 USD 2 pieces": the mark was the other number's
+            shared = after is None and before == index - 1 and not self._is_counting(right)
+            before = before if shared else None
+        elif before is not None and self._at((after or 0) + 1).values:
+            after = None  # "USD 150.00 EUR 140.00"
+        both = self._mark_of_range(index) if before is after is None else None
+        if before is after is both is None:
+            if self._percent_after(index) is not None or self._has_percent_before(index):
+                return None
+            if self._is_glued(index, right):
+                return None
+            if not (
+                self._has_cents(index, right)
+                or _NO_CENTS.match(self.plain, token.end)
+                or self._is_by_price(index, right)
+            ):
+                return None
+        if after is not None:
+            self._used.add(after)
+        marks = [self._codes(mark) for mark in (before, after, both) if mark is not None]
+        first = index if before is None else before
+        last = right - 1 if after is None else after
+        signed = self._is_negative(first)
+        values = [value * (factor or 1) for value in token.values]
+        if signed or (first < index and self.tokens[index - 1].text in MINUS):
+            values = [-value for value in values]
+        return self._made(first - signed, last, values, marks)
+
+    def _in_words(self, index: int) -> Quote | None:
+        """ "Fifty dollars", "جنيه واحد", and the dual: "دولارين"."""
+        for stem in stems(self.tokens[index].text):
+            if stem in DUALS:
+                return self._made(index, index, [Decimal(2)], [MARKS[stem]])
+        if self._at(index + 1).values and self.tokens[index].text.upper() in CODES_AND_SIGNS:
+            return None  # "that one: USD 50"
+        last = index
+        first = index - (self._nation(index - 1) is not None)
+        while (number := self._number_word(first - 1)) is not None:
+            first -= 1
+        words = [self._number_word(place) for place in range(first, index)]
+        if not any(words) and self._number_word(index + 1) and not self._at(index - 1).values:
+            last = index + 1
+            words = [self._number_word(last)]
+        total = part = 0
+        for number in words:
+            if number and number >= 100:
+                part = max(part, 1) * number
+                total, part = (total + part, 0) if number >= 1000 else (total, part)
+            else:
+                part += number or 0
+        if not total + part:
+            return None
+        return self._made(first, last, [Decimal(total + part)], [self._codes(index)])
+
+    def _made(
+        self, first: int, last: int, values: Sequence[Decimal], marks: Sequence[Sequence[str]]
+    ) -> Quote:
+        codes = tuple(code for code in marks[0] if code in marks[-1]) if marks else ()
+        if () in marks:
+            values = [value / 100 for value in values]
+        elif marks and not codes:
+            codes = ("XXX",)  # "$50 EGP" is in no currency
+        start, end = self.tokens[first].start, self.tokens[last].end
+        if codes and codes[0] in THREE_DECIMALS and "." in self.plain[start:end]:
+            values = values[::-1]  # "1.500 KWD"
+        span = self._span(start, end)
+        text = self.text[slice(*span)]
+        amount = Amount(text, values[0], codes[0] if codes else None, frozenset(codes))
+        return Quote(amount, values, span, first, last)
+
+    def _is_by_price(self, index: int, right: int) -> bool:
+        """Whether a bare number is called a price by the words around it."""
+        follower = self._at(right)
+        if self._is_labelled(index):
+            return False
+        if is_in(EACH, follower.text) and self._at(right + 1).text != "of":
+            return True
+        if self._is_measured(right) or is_in(PIECES, follower.text):
+            return False
+        if follower.text in ("x", "×"):
+            return False
+        place = index - 1
+        while self._at(place).text in DECORATION:
+            place -= 1
+        before, named = self._at(place), self._at(index - 1).text in COLONS
+        if before.text in AND_OR and self._at(place - 1).values:
+            return place - 1 in self.quoted
+        loose = not self._is_counting(right)
+        if loose and before.text in BARELY:
+            return True
+        if not (loose or named or before.text in IS):
+            return False
+        return self._in_sentence(index, PRICE, back=WORDS_BACK, without=COUNTED)
