@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import and_, or_, select, update
+from sqlalchemy import and_, or_, select, tuple_, update
 from sqlalchemy.orm import Session
 
 from shoptalk.db.models import Conversation, Message, Turn
@@ -130,6 +130,21 @@ def last_messages(session: Session, conversation_id: int, *, limit: int) -> list
         .limit(limit)
     ).all()
     return list(reversed(newest))
+
+
+def find_answer_after(session: Session, message: Message) -> Message | None:
+    """The first thing a person at the shop wrote after a message."""
+    return session.scalars(
+        select(Message)
+        .where(
+            Message.conversation_id == message.conversation_id,
+            Message.sender_type == SenderType.EMPLOYEE,
+            tuple_(Message.created_at, Message.sequence_no)
+            > tuple_(message.created_at, message.sequence_no),
+        )
+        .order_by(Message.created_at, Message.sequence_no)
+        .limit(1)
+    ).first()
 
 
 def messages_of_turn(session: Session, turn_id: int) -> Sequence[Message]:

@@ -153,11 +153,10 @@ class _Walk:
             )
         for piece in page.threads:
             known = known_threads.get(piece.thread_id)
-            if self._was_tried(piece):
+            if self._was_tried(piece) or self._is_left_to_history(piece, known):
                 continue
             if known is None:
-                if not self._is_left_to_history(piece):
-                    self._read_listed(piece, stored_until=None)
+                self._read_listed(piece, stored_until=None)
             elif not _changed(piece, known):
                 self._keep_what_is_shown(piece, known)
             elif known.broken_until is None or known.broken_until <= self._clock():
@@ -167,11 +166,14 @@ class _Walk:
             else:
                 self._leave_aside(piece, known)
 
-    def _is_left_to_history(self, piece: ThreadSlice) -> bool:
-        """Whether an unknown thread is an old one that the walk into history comes to."""
+    def _is_left_to_history(self, piece: ThreadSlice, known: KnownThread | None) -> bool:
+        """Whether a thread is an old one that the walk into history comes to, or has come to."""
         moment = _changed_at(piece)
-        waits = self._channel.history_state == "waiting"
-        return waits and moment is not None and moment < self._look_back_to
+        if moment is None or moment >= self._look_back_to:
+            return False
+        if known is None:
+            return self._channel.history_state == "waiting"
+        return known.thread_updated_at is None and known.broken_until is None
 
     def _was_tried(self, piece: ThreadSlice) -> bool:
         """Whether this walk has come across the thread as it is now: a page may come twice."""

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy.orm import Session
 
+from shoptalk.db.conversations import find_answer_after
 from shoptalk.db.models import ChannelIntegration, Conversation, Message, Turn, TurnStatus
 from shoptalk.types import Outcome, SenderType
 
@@ -48,7 +49,9 @@ def explain(
         sentence=_sentence(
             message, conversation, channel, turn, now=now, backlog_after=backlog_after
         ),
-        conditions=_conditions(message, conversation, channel, turn),
+        conditions=_conditions(
+            message, conversation, channel, turn, person=find_answer_after(session, message)
+        ),
     )
 
 
@@ -57,6 +60,8 @@ def _conditions(
     conversation: Conversation,
     channel: ChannelIntegration,
     turn: Turn | None,
+    *,
+    person: Message | None,
 ) -> list[Condition]:
     return [
         Condition(
@@ -89,6 +94,12 @@ def _conditions(
             value=_channel_state(channel),
             wanted="connected",
             holds=channel.is_connected and channel.stopped_at is None,
+        ),
+        Condition(
+            name="answered by a person",
+            value=_moment(person.created_at) if person else "no",
+            wanted="no",
+            holds=person is None,
         ),
         Condition(
             name="turn",

@@ -19,9 +19,9 @@ from shoptalk.commands.common import visible
 from shoptalk.connect import connect_channel
 from shoptalk.db.embedded import EmbeddedServer
 from shoptalk.db.engine import connect
-from shoptalk.db.models import Conversation, Delivery, Message
+from shoptalk.db.models import Conversation, Delivery, Message, Order
 from tests.cli.terminal import Screen, Terminal
-from tests.loop.shop import INSTAGRAM, KETTLE, NINE, PAGE, TOKEN, Shop
+from tests.loop.shop import ANN, INSTAGRAM, KETTLE, NINE, PAGE, TOKEN, Shop
 
 CONNECT = ("channels", "connect", "facebook", "--account-id", PAGE)
 NUMBER, NUMBER_TOKEN = "770022", "EAAG-number-token-value"
@@ -379,22 +379,44 @@ class TestCatalog:
 
     def test_orders_are_listed_with_their_money(self, shop: Shop, terminal: Terminal) -> None:
         done(terminal.types("orders", "list"), "There is no order yet.")
-        place_order(shop, customer_name="Ann Baker", address="7 Mill Road")
+        open_shop_with_an_order(shop, customer_name="Ann Baker", address="7 Mill Road")
         [order] = done(terminal.types("orders", "list", "--json")).document
         assert (order["product_id"], order["quantity"]) == ("k1", 2)
         assert (order["unit_price"], order["total"]) == ("49.9000", "99.8000")
         assert (order["currency"], order["customer_name"]) == ("USD", "Ann Baker")
 
 
-def place_order(shop: Shop, **customer: str) -> None:
-    shop.sells(KETTLE)
-    shop.opens("facebook")
+def open_shop_with_an_order(
+    shop: Shop, *, words: str = "Hello!", says: str = "Welcome", name: str | None = None, **of: str
+) -> None:
+    """A shop with a row for every listing.
+
+    Args:
+        words: what the customer writes.
+        says: what the model answers.
+        name: what the channel is called.
+        of: texts of the order.
+    """
+    shop.sells(replace(KETTLE, description=words))
+    config = {"access_token": TOKEN}
+    connect_channel(shop.app, "facebook", PAGE, config, name=name, ai_default=True)
     shop.wait(seconds=5)
-    shop.customer_writes("Two kettles please")
-    details = {"customer_name": None, "customer_phone": None, "address": None, **customer}
-    call = {"name": "create_order", "arguments": {"product": "k1", "quantity": 2, **details}}
-    shop.model_says({"tool_calls": [call]}, {"text": "Thank you"})
+    shop.world.add_message(PAGE, ANN, words, customer_name=of.get("customer_name", "Ann"))
+    shop.model_says({"text": says})
     assert shop.answers() == {"answered": 1}
+    order = Order(
+        workspace_id=shop.app.workspace_id(),
+        conversation_id=1,
+        product_id=KETTLE.product_id,
+        quantity=2,
+        unit_price=KETTLE.price,
+        currency=KETTLE.currency,
+        total=2 * KETTLE.price,
+        created_at=shop.now,
+        **{"product_name": KETTLE.name, **of},
+    )
+    with shop.app.database.transaction() as session:
+        session.add(order)
 
 
 class TestDoctor:
@@ -494,7 +516,7 @@ class TestPrinting:
     def test_a_table_shows_what_its_json_holds(
         self, shop: Shop, terminal: Terminal, words: tuple[str, ...]
     ) -> None:
-        place_order(shop, customer_name="Ann Baker", address="7 Mill Road")
+        open_shop_with_an_order(shop, customer_name="Ann Baker", address="7 Mill Road")
         rows = done(terminal.types(*words, "--json")).document
         header, *lines = done(terminal.types(*words)).out.splitlines()
         columns = [title.strip().replace(" ", "_") for title in re.split(r"  +", header.strip())]
@@ -508,7 +530,7 @@ class TestPrinting:
     def test_json_stands_alone_on_stdout_however_much_is_logged(
         self, shop: Shop, terminal: Terminal, words: tuple[str, ...]
     ) -> None:
-        place_order(shop)
+        open_shop_with_an_order(shop)
         shop.wait(seconds=40)
         shop.customer_writes("Thanks")
         shop.imports()
@@ -593,15 +615,18 @@ def terminal_rows(terminal: Terminal, words: tuple[str, ...]) -> list[Any]:
 
 def open_hostile_shop(shop: Shop) -> None:
     """A shop in which every text is hostile that somebody else may choose."""
-    shop.sells(replace(KETTLE, name=HOSTILE, description=HOSTILE))
-    config = {"access_token": TOKEN}
-    connect_channel(shop.app, "facebook", PAGE, config, name=HOSTILE, ai_default=True)
-    shop.world.add_message(PAGE, "73001", HOSTILE, customer_name=HOSTILE)
-    details = {"customer_name": HOSTILE, "customer_phone": HOSTILE[:99], "address": HOSTILE}
-    call = {"name": "create_order", "arguments": {"product": "k1", "quantity": 2, **details}}
-    shop.model_says({"tool_calls": [call]}, {"text": HOSTILE})
-    shop.answers()
-    assert [order.address for order in shop.orders()] == [HOSTILE]
+    open_shop_with_an_order(
+        shop,
+        words=HOSTILE,
+        says=HOSTILE,
+        name=HOSTILE,
+        product_name=HOSTILE,
+        customer_name=HOSTILE,
+        customer_phone=HOSTILE,
+        address=HOSTILE,
+    )
+    with shop.app.database.transaction() as session:
+        session.execute(text("UPDATE products SET name = :name"), {"name": HOSTILE})
 
 
 def commands(group: click.Group, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:

@@ -1,9 +1,11 @@
 """Each reply goes out once, or it is on record why not: whatever is lost, cut, late or restarted."""
 
 import itertools
+import json
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -19,7 +21,7 @@ from shoptalk.db.engine import Database
 from shoptalk.db.models import Delivery, Message, Order, Turn
 from shoptalk.types import Outcome
 from tests.cli.terminal import Terminal
-from tests.loop.shop import ANN, KETTLE, NINE, PAGE, Shop
+from tests.loop.shop import ANN, KETTLE, PAGE, Shop
 from tests.promises.counting import PARROT, another_process, come_to_rest, counted
 from tests.torture.truth import Written, marks_of
 
@@ -63,8 +65,6 @@ def number_opens(shop: Shop, terminal: Terminal) -> None:
 
 def number_gets(shop: Shop, terminal: Terminal, *lines: tuple[str, str]) -> None:
     """Import a chat by file: (who, text), all written now."""
-    import json
-
     file = shop.app.settings.shoptalk_home / "chat.json"
     file.write_text(
         json.dumps(
@@ -523,15 +523,11 @@ class TestDatabaseRestarts:
 
 
 def opened(shop: Shop) -> Written:
-    shop.sells(KETTLE.__class__(**{**vars_of(KETTLE), "stock": None}))
+    shop.sells(replace(KETTLE, stock=None))
     shop.model_says(PARROT)
     shop.opens("facebook")
     shop.imports()
     return Written()
-
-
-def vars_of(row: Any) -> dict[str, Any]:
-    return {name: getattr(row, name) for name in row.__dataclass_fields__}
 
 
 def cut_all_connections(database: Database) -> None:

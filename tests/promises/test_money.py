@@ -10,7 +10,6 @@ import pytest
 import requests
 
 from shoptalk.db.models import Delivery, Message, Order, Product
-from shoptalk.importer.catalog_file import CatalogRow
 from shoptalk.types import Outcome
 from tests.loop.shop import ANN, KETTLE, Shop
 from tests.promises.counting import come_to_rest
@@ -277,7 +276,3 @@ def test_an_unknown_tool_does_nothing(shop: Shop) -> None:
     assert result == {"ok": False, "error": "There is only one tool: create_order."}
     assert {row.product_id: row.price for row in shop.rows(Product)}["k1"] == Decimal("49.90")
     assert shop.orders() == []
-
-
-def catalog_row(name: str) -> CatalogRow:
-    return replace(PAN, product_id=name, name=name)

@@ -80,6 +80,16 @@ def test_the_state_is_read_back_from_the_last_summary_alone() -> None:
     assert {o["customer_phone"] for o in counter.till.orders} == {"555-0160"}
 
 
+def test_of_two_accounts_in_a_row_the_newest_counts() -> None:
+    counter = Counter()
+    quote = counter.say("2 desk lamps, silver, battery")
+    summary = counter.say(ADDRESS)
+    counter.said[:] = [Said(Side.SHOP, quote), Said(Side.SHOP, summary)]
+    placed = counter.say("yes please")
+    assert len(counter.till.orders) == 1
+    assert "Total: 300.02 USD" in placed
+
+
 def test_an_order_is_not_placed_on_somebody_elses_words() -> None:
     counter = Counter()
     counter.say("a desk lamp, silver, battery", ADDRESS)

@@ -126,13 +126,13 @@ def _said(response: openai.types.responses.Response) -> Said:
             calls.append(
                 ToolCall(
                     call_id=item.call_id or "",
-                    name=legible(item.name),
-                    arguments=legible(item.arguments),
+                    name=legible(item.name or ""),
+                    arguments=legible(item.arguments or ""),
                 )
             )
         elif item.type == "message" and getattr(item, "phase", None) != "commentary":
             for part in item.content:
                 if part.type == "refusal":
                     raise ModelRefused("the model declined to answer")
-                text.append(legible(part.text))
+                text.append(legible(part.text or ""))
     return Said(text="".join(text), tool_calls=calls)

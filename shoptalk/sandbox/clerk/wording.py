@@ -220,7 +220,8 @@ def detail_lines(details: Details, say: Wording) -> list[str]:
 def read_back(text: str, before: Order, catalog: Catalog) -> Order:
     """What the shop's side leaves of the order with messages written one after the other."""
     lines = [stripped for line in text.splitlines() if (stripped := line.strip())]
-    items = tuple(item for line in lines if (item := _read_item(line, catalog)) is not None)
+    newest = lines[_newest_statement(lines) :]
+    items = tuple(item for line in newest if (item := _read_item(line, catalog)) is not None)
     details = before.details
     for line in lines:
         for name, pattern in _DETAIL.items():
@@ -237,6 +238,12 @@ def read_back(text: str, before: Order, catalog: Catalog) -> Order:
     # A colleague, or an answer about something else, came between: summarise again first.
     stage = Stage.QUOTED if before.items else before.stage
     return Order(before.items, details, stage)
+
+
+def _newest_statement(lines: Sequence[str]) -> int:
+    """Where the last account of the order begins: an earlier one above it is out of date."""
+    openings = {getattr(w, name) for w in WORDINGS for name in ("quote", "summary", "choose")}
+    return max((place for place, line in enumerate(lines) if line in openings), default=0)
 
 
 def _read_item(line: str, catalog: Catalog) -> Item | None:
