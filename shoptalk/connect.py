@@ -61,6 +61,7 @@ def connect_channel(
         )
         if before is not None and not before.is_connected:
             channel.connected_at = cut_over
+            rows.leave_to_history(session, channel.id, now=app.clock())
         channel.display_name = name or identity.display_name
         channel.config = sealed
         if ai_default is not None:

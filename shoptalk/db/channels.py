@@ -7,8 +7,18 @@ from sqlalchemy import func, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from shoptalk.db.models import Agent, ChannelIntegration, Conversation, Workspace
+from shoptalk.db.models import (
+    Agent,
+    ChannelIntegration,
+    Conversation,
+    Delivery,
+    Message,
+    Turn,
+    TurnStatus,
+    Workspace,
+)
 from shoptalk.errors import UsageError
+from shoptalk.types import Outcome, SenderType
 
 
 def get_workspace(session: Session, name: str) -> Workspace:
@@ -252,6 +262,44 @@ def restart_channel(session: Session, channel_id: int) -> None:
         update(ChannelIntegration)
         .where(ChannelIntegration.id == channel_id)
         .values(stopped_at=None, last_error=None, remedy=None, failures=0, next_poll_at=None)
+    )
+
+
+def leave_to_history(session: Session, channel_id: int, *, now: datetime) -> None:
+    """A new cut-over: what waited for an answer until now is history, its turns are closed.
+
+    An answer of which something may have been sent already is brought to its end.
+    """
+    theirs = select(Conversation.id).where(Conversation.channel_integration_id == channel_id)
+    session.execute(theirs.order_by(Conversation.id).with_for_update(key_share=True))
+    begun = select(Delivery.turn_id).where(Delivery.attempts > 0)
+    closed = session.scalars(
+        update(Turn)
+        .where(Turn.conversation_id.in_(theirs), Turn.closed_at.is_(None), Turn.id.not_in(begun))
+        .values(
+            status=TurnStatus.CLOSED,
+            outcome=Outcome.HISTORY,
+            closed_at=now,
+            claimed_by=None,
+            claimed_until=None,
+        )
+        .returning(Turn.id)
+    ).all()
+    session.execute(
+        update(Delivery)
+        .where(Delivery.turn_id.in_(closed))
+        .values(status="failed", failure_reason="the channel was connected anew")
+    )
+    session.execute(
+        update(Message)
+        .where(
+            Message.conversation_id.in_(theirs),
+            Message.sender_type == SenderType.CUSTOMER,
+            ~Message.is_old,
+            Message.outcome.is_(None),
+            or_(Message.turn_id.is_(None), Message.turn_id.in_(closed)),
+        )
+        .values(is_old=True, reply_sent=True, outcome=Outcome.HISTORY)
     )
 
 

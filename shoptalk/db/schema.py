@@ -28,7 +28,9 @@ def current_revision(database: Database) -> str | None:
                 return None
             revision = connection.scalar(text("SELECT version_num FROM alembic_version"))
     except (OperationalError, ProgrammingError) as exc:  # no answer, or an address it cannot use
-        reason = str(exc.orig).strip().splitlines()[-1] if exc.orig else "no answer"
+        said = [line.strip() for line in str(exc.orig or "").splitlines()]
+        # libpq closes with questions to the reader; the reason stands before them
+        reason = next((line for line in said[::-1] if line and not line.endswith("?")), "no answer")
         raise UsageError(f"The database cannot be reached: {reason}") from None
     return None if revision is None else str(revision)
 

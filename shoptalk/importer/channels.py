@@ -14,7 +14,7 @@ from shoptalk.db.channels import note_failure, stop_channel
 from shoptalk.db.engine import Database
 from shoptalk.db.models import ChannelIntegration
 from shoptalk.db.runs import add_run
-from shoptalk.errors import ChannelStopped, PlatformError, RetryLater, Throttled
+from shoptalk.errors import ChannelStopped, PlatformError, RetryLater, ShoptalkError, Throttled
 from shoptalk.importer.history import Progress, import_history
 from shoptalk.importer.pace import Pace
 from shoptalk.importer.poll import poll_channel
@@ -199,6 +199,8 @@ class Importer:
 
 def _reason(error: Exception) -> str:
     """What the server said, without the statement and its values."""
+    if isinstance(error, ShoptalkError):
+        return str(error)
     original = getattr(error, "orig", None)
     said = str(original).strip().splitlines() if original is not None else []
     return f"{type(error).__name__} {said[0] if said else ''}".strip()

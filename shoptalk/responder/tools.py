@@ -30,6 +30,7 @@ from shoptalk.types import SenderType
 
 log = logging.getLogger(__name__)
 
+MONEY = {"price", "unit_price", "discount", "total", "currency"}  #: ours to compute
 MOST_OF_ONE_PRODUCT = 100  #: more than this in one order is a person's business
 SAME_PURCHASE_WITHIN = timedelta(hours=24)
 MOST_CANDIDATES = 8
@@ -98,7 +99,8 @@ def create_order(session: Session, turn: Turn, arguments: str, *, now: datetime)
     if wish.model_extra:
         log.warning(
             "the model sent arguments that an order does not take; they are ignored",
-            extra={"turn_id": turn.id, "arguments": sorted(wish.model_extra)},
+            # by our own names only: what else it calls them could be a customer's words
+            extra={"turn_id": turn.id, "arguments": sorted(MONEY & wish.model_extra.keys())},
         )
     conversation = lock_conversation(session, turn.conversation_id)
     found = _find_products(active_products(session, turn.workspace_id), wish.product)

@@ -5,9 +5,11 @@ from datetime import datetime
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from sqlalchemy import delete
 
 from shoptalk.db.channels import begin_backfill
 from shoptalk.db.engine import Database
+from shoptalk.db.models import Message
 from shoptalk.errors import (
     BadPayload,
     ChannelStopped,
@@ -386,10 +388,6 @@ def backfill(desk: Desk, *, since: datetime | None = None, until: datetime | Non
 
 def forget(desk: Desk) -> None:
     """Lose all messages, as a restored old backup does."""
-    from sqlalchemy import delete
-
-    from shoptalk.db.models import Message
-
     with desk.database.transaction() as session:
         session.execute(delete(Message))
 

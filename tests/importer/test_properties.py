@@ -241,9 +241,11 @@ class Importing(RuleBasedStateMachine):
             assert row.is_old == row.reply_sent == (message.at < cut_over)
         for first, second in itertools.pairwise(stored):
             a, b = by_id[first.message_id], by_id[second.message_id]
-            # What is read of a second at another time finds its place in it taken.
+            # What shows or is read later than its second finds its place in it taken.
             at_once = self.arrived[a.message_id] == self.arrived[b.message_id]
-            in_order = a.at < b.at or (a.at == b.at and (a.order < b.order or not at_once))
+            in_time = a.shown_from - a.at == b.shown_from - b.at == timedelta(0)
+            may_differ = not (at_once and in_time)
+            in_order = a.at < b.at or (a.at == b.at and (a.order < b.order or may_differ))
             assert in_order, (thread_id, a, b)
 
     def _is_declared(self, thread_id: str, message: Written, *, may_be_read: bool) -> bool:

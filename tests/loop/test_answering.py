@@ -4,6 +4,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from shoptalk.db.channels import disconnect_channel
 from shoptalk.db.conversations import switch_ai
 from shoptalk.db.models import Conversation, Delivery, Message, Turn
 from shoptalk.types import Outcome
@@ -261,3 +262,21 @@ def test_a_dead_token_stops_its_channel_alone_and_says_what_to_do(shop: Shop) ->
     assert instagram.error is None
     stopped = shop.channels()[0]
     assert stopped.stopped_at == shop.now
+
+
+def test_what_waited_when_a_channel_is_connected_anew_is_history(shop: Shop) -> None:
+    shop.opens("facebook")
+    gathered = shop.customer_writes("Hello?")
+    shop.imports()
+    shop.replies()
+    waiting = shop.customer_writes("Still there?", who="7300000000000002")
+    shop.imports()
+    with shop.app.database.transaction() as session:
+        disconnect_channel(session, shop.channels()[0].id)
+    shop.wait(minutes=30)
+    shop.opens("facebook")
+    assert shop.answers() == {}
+    assert shop.sent() == []
+    for message_id in (gathered, waiting):
+        assert shop.message(message_id).is_old
+        assert shop.message(message_id).outcome == Outcome.HISTORY

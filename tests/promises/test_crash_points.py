@@ -116,7 +116,7 @@ def assert_counts_agree(shop: Shop) -> None:
         rows = session.execute(
             select(Message.conversation_id, func.count()).group_by(Message.conversation_id)
         )
-        stored = {conversation_id: count for conversation_id, count in rows}
+        stored = {row[0]: row[1] for row in rows}
     conversations = shop.rows(Conversation)
     assert {each.id: each.message_count for each in conversations} == stored
     assert {each.conversation_state for each in conversations} == {"idle"}

@@ -30,7 +30,8 @@ def main() -> None:
         if child == 0:
             _live(json.loads(line))
         _, status = os.waitpid(child, 0)
-        print(os.waitstatus_to_exitcode(status), flush=True)
+        sys.stdout.write(f"{os.waitstatus_to_exitcode(status)}\n")
+        sys.stdout.flush()
 
 
 def _live(orders: dict[str, Any]) -> NoReturn:
