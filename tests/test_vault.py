@@ -88,7 +88,11 @@ def test_what_a_killed_first_start_left_behind_is_in_nobodys_way(tmp_path: Path)
     assert vault.open(vault.seal(CONFIG)) == CONFIG
 
 
-@pytest.mark.parametrize("key", [Fernet.generate_key().decode(), "a pass phrase", "كلمة السر"])
+@pytest.mark.parametrize(
+    "key",
+    [Fernet.generate_key().decode(), "a pass phrase", "كلمة السر"],
+    ids=["a Fernet key", "a pass phrase", "an Arabic one"],
+)
 def test_the_key_of_the_environment_is_used_and_no_file_is_made(tmp_path: Path, key: str) -> None:
     sealed = open_vault(SecretStr(key), tmp_path).seal(CONFIG)
     assert Vault(key).open(sealed) == CONFIG

@@ -12,8 +12,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import and_, func, or_, select, text, update
-from sqlalchemy.orm import Session
+from sqlalchemy import and_, func, or_, select, text, tuple_, update
+from sqlalchemy.orm import Session, aliased
 
 from shoptalk.db.models import ChannelIntegration, Conversation, Delivery, Message, Turn, TurnStatus
 from shoptalk.db.presence import CLAIMANT_IS_GONE
@@ -324,6 +324,30 @@ def find_answer_by_person(session: Session, turn: Turn) -> Message | None:
         )
         .limit(1)
     ).first()
+
+
+def leave_to_person(session: Session, turn: Turn) -> None:
+    """Take out of the turn what a person answered before the customer wrote on."""
+    lock_conversation(session, turn.conversation_id)
+    answer = aliased(Message)
+    answered = session.execute(
+        update(Message)
+        .where(
+            Message.turn_id == turn.id,
+            select(answer.id)
+            .where(
+                answer.conversation_id == turn.conversation_id,
+                answer.sender_type == SenderType.EMPLOYEE,
+                tuple_(answer.created_at, answer.sequence_no)
+                > tuple_(Message.created_at, Message.sequence_no),
+            )
+            .exists(),
+        )
+        .values(outcome=Outcome.ANSWERED_BY_PERSON, turn_id=None)
+        .returning(Message.id)
+    ).all()
+    if answered:
+        _change(session, turn, message_count=Turn.message_count - len(answered))
 
 
 def is_taken_over(session: Session, turn: Turn, *, since: datetime) -> bool:

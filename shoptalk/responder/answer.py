@@ -177,6 +177,9 @@ class Answerer:
             ClaimLost, _Superseded: the answer is thrown away.
         """
         with self.database.transaction() as session:
+            if turns.lock(session, turn) is None:
+                raise ClaimLost
+            turns.leave_to_person(session, turn)
             context = read_context(
                 session, turn, default_model=self.policy.default_model, now=self.clock()
             )

@@ -5,8 +5,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-import pytest
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     RuleBasedStateMachine,
@@ -22,6 +21,7 @@ from shoptalk.types import SenderType
 from tests.importer.fake_platform import (
     DAY,
     HOUR,
+    MINUTE,
     NINE,
     OVERLAP,
     SECOND,
@@ -274,9 +274,69 @@ def _covers(gap: dict[str, Any], thread_id: str, message: Written, excused: bool
     return (since is None or message.at >= since) and (until is None or message.at <= until)
 
 
-@pytest.mark.parametrize("examples", [MODEST])
-def test_all_that_a_platform_shows_is_stored_once_or_declared(
-    database: Database, examples: settings
-) -> None:
+def test_all_that_a_platform_shows_is_stored_once_or_declared(database: Database) -> None:
     Importing.database = database
-    run_state_machine_as_test(Importing, settings=examples)
+    run_state_machine_as_test(Importing, settings=MODEST)
+
+
+moments = st.integers(0, 400)
+
+
+@settings(
+    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(
+    lists=st.sampled_from(Lists),
+    most_rows=st.sampled_from([1, 2, 25]),
+    writes=st.lists(st.tuples(moments, threads, delays), min_size=1, max_size=20),
+    polls=st.lists(moments, max_size=12),
+)
+def test_it_does_not_matter_when_one_polls(
+    database: Database,
+    lists: Lists,
+    most_rows: int,
+    writes: list[tuple[int, str, timedelta]],
+    polls: list[int],
+) -> None:
+    clock = StillClock()
+    platform = FakePlatform(clock, lists, most_rows=most_rows)
+    desk = Desk(database, clock)
+    desk.connect(platform)
+    for second in range(401):
+        clock.now = NINE + second * SECOND
+        for _, thread_id, delay in (each for each in writes if each[0] == second):
+            platform.write(thread_id, shown_after=delay)
+        for _ in range(polls.count(second)):
+            desk.poll()
+    for _ in range(3):
+        clock.advance(OVERLAP)
+        desk.poll()
+    for thread_id, talk in platform.talks.items():
+        written = [message.text for message in talk.messages]
+        stored = desk.texts(thread_id)
+        assert sorted(stored) == sorted(written)
+        if all(message.shown_from == message.at for message in talk.messages):
+            assert stored == written
+    assert desk.gaps() == []
+
+
+@settings(
+    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(lists=st.sampled_from(Lists), failure=steps, at_call=st.integers(0, 12))
+def test_it_does_not_matter_which_call_fails(
+    database: Database, lists: Lists, failure: Step, at_call: int
+) -> None:
+    clock = StillClock()
+    platform = FakePlatform(clock, lists, shown=2, most_rows=2)
+    desk = Desk(database, clock)
+    desk.connect(platform)
+    for number in range(12):
+        platform.write("ABCD"[number % 4], f"line {number}")
+        clock.advance(SECOND)
+    platform.script.extend([None] * at_call + [failure])
+    for wait in (MINUTE, OVERLAP, HOUR, HOUR):
+        desk.poll()
+        clock.advance(wait)
+    for number, thread_id in enumerate("ABCD"):
+        assert desk.texts(thread_id) == [f"line {each}" for each in range(number, 12, 4)]

@@ -292,6 +292,27 @@ class TestPeopleFirst:
         assert statuses(shop) == ["sent", "failed", "failed"]
         assert expected.sentence in shop.rows(Delivery)[-1].failure_reason
 
+    def test_what_a_person_answered_is_left_out_when_the_customer_writes_on(
+        self, shop: Shop, terminal: Terminal
+    ) -> None:
+        shop.opens("facebook")
+        shop.model_says(PARROT)
+        first = shop.customer_writes("Are you open? #1")
+        shop.imports()
+        shop.replies()
+        shop.wait(seconds=5)
+        shop.employee_writes("Yes, until six")
+        shop.wait(seconds=5)
+        shop.imports()
+        assert terminal.types("conversations", "ai", "1", "on").code == 0  # handed back
+        shop.wait(seconds=5)
+        second = asked(shop, "And how much is a kettle? #2")
+        assert shop.replies() == {"answered": 1}
+        assert [marks_of(sent) for sent in shop.sent()] == [[2]]
+        assert shop.message(first).outcome == Outcome.ANSWERED_BY_PERSON
+        assert shop.message(second).outcome == Outcome.ANSWERED
+        assert [turn.message_count for turn in shop.rows(Turn)] == [1]
+
 
 class TestByHand:
     def test_an_uncertain_delivery_is_sent_again_when_a_person_says_so(

@@ -53,7 +53,7 @@ MODEST = settings(
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
 WINDOW = timedelta(hours=24)
-PEOPLE = ["7300000000000001", "7300000000000002", "7300000000000003"]
+PEOPLE = ["7300000000000001", "7300000000000002"]
 FAULTS: list[tuple[str, str, dict[str, Any]]] = [
     ("send", "drop_before", {}),
     ("send", "drop_after", {}),
@@ -157,10 +157,12 @@ class Inbox(RuleBasedStateMachine):
             message = self.world.add_message(PAGE, who, f"hello #{number}")
             self.marks[number] = Mark(who=who, message=message, is_old=is_old)
 
-    @rule(who=people)
-    def employee_writes(self, who: str) -> None:
+    @rule(who=people, is_seen=st.booleans())
+    def employee_writes(self, who: str, is_seen: bool) -> None:
         message = self.world.add_message(PAGE, who, "Sam here", side="employee")
         self.employee_wrote[who] = message.sequence_no
+        if is_seen:
+            self.imports()
 
     @rule(who=people, enabled=st.booleans())
     def switch_ai(self, who: str, enabled: bool) -> None:
@@ -199,9 +201,12 @@ class Inbox(RuleBasedStateMachine):
     def is_anything_hidden(self) -> bool:
         return any(rule.fault == "empty_page" for rule in self.world.faults.rules)
 
-    @rule()
-    def replies(self) -> None:
+    @rule(seconds=st.sampled_from([0, 31, 61, 61]))
+    def replies(self, seconds: int = 0) -> None:
+        """Without an import before it, which would have met what arrived."""
+        self.world.clock.advance(timedelta(seconds=seconds))
         self.responder.answer_all_due()
+        self.nobody_is_answered_who_should_not_be()
 
     @rule(point=st.sampled_from(sorted(POINTS)), passing=st.integers(1, 3))
     def dies(self, point: str, passing: int) -> None:
@@ -232,6 +237,36 @@ class Inbox(RuleBasedStateMachine):
     def something_fails(self, fault: tuple[str, str, dict[str, Any]], count: int) -> None:
         kind, name, params = fault
         self.world.faults.add(name, match={"kind": kind}, count=count, params=params)
+
+    @rule(
+        who=people,
+        fault=st.sampled_from([fault for fault in FAULTS if fault[0] == "send"]),
+        meanwhile=st.sampled_from(["nothing", "nothing", "person", "switch", "more"]),
+        seconds=st.sampled_from([5, 61, 61, 3600]),
+    )
+    def a_reply_goes_wrong(
+        self, who: str, fault: tuple[str, str, dict[str, Any]], meanwhile: str, seconds: int
+    ) -> None:
+        """A send meets a fault, something happens, and the next pass takes the turn up again."""
+        self.customer_writes(who, burst=1, is_old=False)
+        self.world.clock.advance(timedelta(seconds=31))
+        self.imports()
+        self.something_fails(fault, 1)
+        self.replies()
+        match meanwhile:
+            case "person":
+                self.employee_writes(who, is_seen=True)
+            case "switch":
+                self.switch_ai(who, enabled=False)
+            case "more":
+                self.customer_writes(who, burst=1, is_old=False)
+        self.replies(seconds)
+
+    @rule(who=people, point=st.sampled_from(sorted(POINTS)))
+    def dies_answering(self, who: str, point: str) -> None:
+        self.customer_writes(who, burst=1, is_old=False)
+        self.world.clock.advance(timedelta(seconds=31))
+        self.dies(point, 1)
 
     # What must hold
 

@@ -5,9 +5,9 @@ from collections.abc import Iterator
 
 import pytest
 import requests
-from tests.sandbox.graph_shop import MINUTE, NINE, PAGE, PAGE_TOKEN, RIMA, SECOND, Shop, code_of
 
 from shoptalk.sandbox.faults import FaultBox, Target
+from tests.sandbox.graph_shop import MINUTE, NINE, PAGE, PAGE_TOKEN, RIMA, SECOND, Shop, code_of
 
 LIST = {"kind": "list"}
 SEND = {"kind": "send"}

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 import pytest
+
 from tests.sandbox.graph_shop import (
     DAY,
     INSTAGRAM,

@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+
 from tests.sandbox.graph_shop import (
     DAY,
     DETAILS,

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 import requests
+
 from tests.sandbox.graph_shop import (
     DAY,
     HOUR,
