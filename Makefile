@@ -6,7 +6,7 @@ export PIP_CACHE_DIR := $(CURDIR)/$(VENV)/cache
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test torture lint format clean
+.PHONY: help demo test thorough torture lint format clean
 
 help: ## List the targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
@@ -16,6 +16,9 @@ demo: $(VENV)/.installed ## Watch it work against the sandbox, about half a minu
 
 test: $(VENV)/.installed-dev ## Run the tests on an embedded PostgreSQL
 	$(BIN)/python -m pytest
+
+thorough: $(VENV)/.installed-dev ## Run the state machines, crash points and hostile texts
+	$(BIN)/python -m pytest -m thorough
 
 torture: $(VENV)/.installed-dev ## Kill it a thousand times amid faults, and count (ARGS="--turns 20000 --seed 2")
 	$(BIN)/python -m tests.torture $(ARGS)

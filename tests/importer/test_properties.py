@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
@@ -33,6 +34,8 @@ from tests.importer.fake_platform import (
     Vice,
     Written,
 )
+
+pytestmark = pytest.mark.thorough
 
 MODEST = settings(
     max_examples=40,

@@ -22,6 +22,8 @@ from tests.loop.shop import ANN, KETTLE, Shop
 from tests.promises.counting import PARROT, come_to_rest, counted
 from tests.torture.truth import Written
 
+pytestmark = pytest.mark.thorough
+
 ROOT = Path(__file__).parents[2]
 BOB = "7300000000000002"
 SENDING = ("send.marked", "send.answered", "send.recorded")

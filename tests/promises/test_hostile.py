@@ -22,6 +22,8 @@ from shoptalk.types import Outcome, SenderType
 from tests.cli.terminal import Terminal
 from tests.loop.shop import KETTLE, PAGE, Shop
 
+pytestmark = pytest.mark.thorough
+
 DATA = Path(__file__).parents[1] / "data"
 PAN = replace(KETTLE, product_id="p1", name="Frying Pan", price=Decimal("20"), stock=None)
 BIDI = "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"

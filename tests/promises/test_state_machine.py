@@ -46,6 +46,8 @@ from tests.loop.shop import KETTLE, NINE, PAGE, TOKEN, Shop
 from tests.promises.counting import PARROT, is_at_rest
 from tests.torture.truth import marks_of
 
+pytestmark = pytest.mark.thorough
+
 MODEST = settings(
     max_examples=25,
     stateful_step_count=20,
