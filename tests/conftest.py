@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import delete, text
 
 from shoptalk.db import schema
 from shoptalk.db.embedded import EmbeddedServer
@@ -38,15 +38,25 @@ def server() -> Iterator[EmbeddedServer]:
 @pytest.fixture(scope="session")
 def migrated(server: EmbeddedServer) -> Iterator[Database]:
     database = connect(server.url, pool_size=12)
+    _trade_durability_for_speed(database)
     schema.upgrade(database)
     yield database
     database.close()
 
 
+def _trade_durability_for_speed(database: Database) -> None:
+    """No test pulls the plug of the machine: what a killed server wrote is with the kernel."""
+    with database.engine.execution_options(isolation_level="AUTOCOMMIT").connect() as connection:
+        connection.execute(text("ALTER SYSTEM SET fsync = off"))
+        connection.execute(text("SELECT pg_reload_conf()"))
+
+
 @pytest.fixture
 def database(migrated: Database) -> Database:
-    """An empty database with today's schema."""
-    tables = ", ".join(table.name for table in Base.metadata.sorted_tables)
+    """An empty database with today's schema. Emptied by hand: TRUNCATE costs thirty times more."""
     with migrated.transaction() as session:
-        session.execute(text(f"TRUNCATE {tables} RESTART IDENTITY CASCADE"))
+        session.execute(text("SET LOCAL session_replication_role = replica"))  # in any order
+        for table in Base.metadata.sorted_tables:
+            session.execute(delete(table))
+        session.execute(text("SELECT setval(seqrelid, seqstart, false) FROM pg_sequence"))
     return migrated

@@ -221,6 +221,7 @@ def test_new_messages_are_stored_in_order_and_an_idle_import_is_one_call_again(
     assert sandbox.world.ledger.counts() == {"list": 3}
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("after", [0, 2])
 @pytest.mark.parametrize(
     ("fault", "params"), TRANSIENT + DAMAGE, ids=lambda value: value if type(value) is str else ""
@@ -241,6 +242,7 @@ def test_no_fault_while_new_messages_are_read_loses_one(
     assert sandbox.world.ledger.tokens_sent_abroad() == []
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("after", [0, 5])
 @pytest.mark.parametrize(
     ("fault", "params"), TRANSIENT, ids=lambda value: value if type(value) is str else ""

@@ -18,6 +18,7 @@ from hypothesis.stateful import (
 from shoptalk.db.circuits import LONGEST_PAUSE
 from shoptalk.db.engine import Database
 from shoptalk.errors import BadPayload, GiveUp, PlatformError, RetryLater, Throttled
+from shoptalk.importer.report import RunReport
 from shoptalk.types import SenderType
 from tests.importer.fake_platform import (
     DAY,
@@ -34,8 +35,6 @@ from tests.importer.fake_platform import (
     Vice,
     Written,
 )
-
-pytestmark = pytest.mark.thorough
 
 MODEST = settings(
     max_examples=40,
@@ -116,8 +115,7 @@ class Importing(RuleBasedStateMachine):
 
     @rule()
     def import_all(self) -> None:
-        self.desk.import_one()
-        self._note_run()
+        self._import_all()
 
     @rule()
     def history_is_walked(self) -> None:
@@ -207,9 +205,17 @@ class Importing(RuleBasedStateMachine):
 
     def _import_after(self, wait: timedelta) -> None:
         self.clock.advance(wait)
-        for report in self.desk.import_one():
+        for report in self._import_all():
             assert report.error is None
+
+    def _import_all(self) -> list[RunReport]:
+        """As `Importer.import_one` does, seeing what came in by the poll and what by the walk."""
+        reports = [self.desk.poll()]
         self._note_run()
+        if reports[0].error is None and self.desk.channel().history_state == "waiting":
+            reports.append(self.desk.read_history())
+            self._note_run()
+        return reports
 
     def _note_run(self) -> None:
         self._check_watermark()
@@ -277,6 +283,7 @@ def _covers(gap: dict[str, Any], thread_id: str, message: Written, excused: bool
     return (since is None or message.at >= since) and (until is None or message.at <= until)
 
 
+@pytest.mark.thorough
 def test_all_that_a_platform_shows_is_stored_once_or_declared(database: Database) -> None:
     Importing.database = database
     run_state_machine_as_test(Importing, settings=MODEST)

@@ -469,6 +469,7 @@ def a_tick(app: App) -> None:
     app.responder().answer_all_due()
 
 
+@pytest.mark.thorough
 class TestDatabaseRestarts:
     """All connections are cut, as by a restart of the server."""
 
