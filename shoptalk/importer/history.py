@@ -19,17 +19,21 @@ from shoptalk.db.inbox import (
     store_threads,
     threads_with_unfinished_history,
 )
-from shoptalk.db.models import ChannelIntegration
+from shoptalk.db.models import ChannelIntegration, Conversation
 from shoptalk.db.runs import add_run
 from shoptalk.errors import ChannelStopped, PlatformError, RetryLater, Throttled
+from shoptalk.importer.ahead import Ahead
 from shoptalk.importer.reader import Reader
 from shoptalk.importer.report import RunReport
 from shoptalk.importer.threads import rows_of, stretches_back
 from shoptalk.platforms.base import ThreadSlice
-from shoptalk.types import Clock, Customer
+from shoptalk.types import Clock, Customer, InboundMessage
 
 UNFINISHED_AT_ONCE = 100
 FAILURES_IN_A_ROW = 3  #: threads that could not be read before the platform itself is to blame
+STORED_AT_ONCE = 2000  #: messages, where they come quickly
+MOST_AHEAD = 2 * STORED_AT_ONCE  #: messages read and not yet stored
+PATIENCE_SECONDS = 0.5  #: how long messages wait for others to be stored with
 TIMES_ASKED = 3  #: for one page of the list, before it is taken to repeat itself
 
 
@@ -55,19 +59,27 @@ def import_history(
     Args:
         until: leave out messages written after this moment. How far back to go is the channel's
             `history_since`.
-        stop: asked after each thread; the next call goes on where this one ended.
+        stop: asked before each page of the list and each thread. What was read by then is
+            stored, and the next call goes on from there.
 
     Raises:
         PlatformError: interrupted; what was read is stored and the next call goes on.
     """
-    history = _History(database, channel, reader, report, until=until, clock=clock)
+    history = _History(database, channel, reader, report, until=until, clock=clock, stop=stop)
     for progress in history.walk():
         on_progress(progress)
-        if stop():
-            break
     report.finish(now=clock())
     with database.transaction() as session:
         add_run(session, report.as_row())
+
+
+@dataclass(frozen=True, slots=True)
+class _Read:
+    """A part of a thread that was read; no rows where that failed."""
+
+    thread_id: str
+    rows: ThreadRows | None
+    is_last: bool
 
 
 class _History:
@@ -80,7 +92,9 @@ class _History:
         *,
         until: datetime | None,
         clock: Clock,
+        stop: Callable[[], bool],
     ) -> None:
+        self._stop = stop
         self._database = database
         self._channel = channel
         self._reader = reader
@@ -89,30 +103,51 @@ class _History:
         self._until = until
         self._clock = clock
         self._threads = 0
+        self._messages = 0
+        self._is_stopped = False
         self._failed_in_a_row = 0
+        self._read_so_far: list[_Read] = []
+        self._unstored: set[str] = set()  # threads read to their beginning, on their way
 
     def walk(self) -> Iterator[Progress]:
         """Thread by thread; at its end, and only there, the history is marked as whole."""
-        yield from self._walk_list()
-        yield from self._finish_the_rest()
+        yield from self._store_all(self._read_list())
+        after_id = 0
+        while not self._is_stopped and (rest := self._unfinished(after_id)):
+            yield from self._store_all(self._read_each(rest))
+            after_id = rest[-1].id
 
-    def _walk_list(self) -> Iterator[Progress]:
+    def _store_all(self, readings: Iterator[list[_Read]]) -> Iterator[Progress]:
+        """Store what was read while the next is being asked for."""
+        with Ahead(
+            readings,
+            weigh=lambda reading: sum(len(read.rows.messages) for read in reading if read.rows),
+            most=MOST_AHEAD,
+            enough=STORED_AT_ONCE,
+            patience=PATIENCE_SECONDS,
+        ) as ahead:
+            while taken := ahead.take():
+                reads = [read for reading in taken for read in reading]
+                self._store([read.rows for read in reads if read.rows is not None])
+                for read in reads:
+                    self._unstored.discard(read.thread_id)
+                    self._messages += len(read.rows.messages) if read.rows else 0
+                    if read.is_last:
+                        self._threads += 1
+                        yield Progress(threads=self._threads, messages=self._messages)
+
+    def _read_list(self) -> Iterator[list[_Read]]:
+        """What was read between one call and the next, over and over."""
         cursor: str | None = None
         asked: Counter[str] = Counter()
-        while True:
-            page = self._reader.page(cursor, since=self._since)
-            with self._database.transaction() as session:
-                known = find_threads(
-                    session, self._channel.id, [piece.thread_id for piece in page.threads]
-                )
-            for piece in page.threads:
-                before = known.get(piece.thread_id)
-                # Where the list is of bare messages, each row adds to its thread.
-                is_bare = piece.updated_at is None
-                if before is None or not before.history_complete or is_bare:
-                    self._report.put_aside(piece.unreadable)
-                    self._read(piece, is_last_try=False)
-                    yield self._progress()
+        while not self._must_stop():
+            page = self._reader.past(cursor, since=self._since)
+            for piece in self._unread(page.threads):
+                if piece.older is not None and self._must_stop():
+                    continue  # it would take a call
+                self._report.put_aside(piece.unreadable)
+                yield from self._read(piece, is_last_try=False)
+            yield self._taken()
             cursor = page.next_cursor
             if cursor is None or self._is_before_since(page.threads):
                 return
@@ -122,50 +157,65 @@ class _History:
                 return
             asked[cursor] += 1
 
+    def _unread(self, threads: Sequence[ThreadSlice]) -> Iterator[ThreadSlice]:
+        """Those whose beginning is neither stored nor about to be."""
+        unstored = set(self._unstored)  # first: what is stored meanwhile is known by then
+        with self._database.transaction() as session:
+            known = find_threads(session, self._channel.id, [piece.thread_id for piece in threads])
+        for piece in threads:
+            before = known.get(piece.thread_id)
+            # Where the list is of bare messages, each row adds to its thread.
+            is_bare = piece.updated_at is None
+            is_read = before is not None and before.history_complete
+            if is_bare or not (is_read or piece.thread_id in unstored):
+                yield piece
+
     def _is_before_since(self, threads: Sequence[ThreadSlice]) -> bool:
         last = threads[-1].updated_at if threads else None
         return self._since is not None and last is not None and last < self._since
 
-    def _finish_the_rest(self) -> Iterator[Progress]:
-        after_id = 0
-        while True:
-            with self._database.transaction() as session:
-                lock_channel(session, self._channel.id)  # no poll adds a thread unseen
-                rest = threads_with_unfinished_history(
-                    session, self._channel.id, after_id=after_id, limit=UNFINISHED_AT_ONCE
-                )
-                if not rest:
-                    finish_history(session, self._channel.id)
-                    return
-            for conversation in rest:
-                piece = ThreadSlice(
-                    thread_id=conversation.thread_id,
-                    customer=Customer(customer_id=conversation.customer_id),
-                    updated_at=None,
-                    older="",
-                )
-                self._read(piece, is_last_try=True)
-                yield self._progress()
-            after_id = rest[-1].id
+    def _unfinished(self, after_id: int) -> Sequence[Conversation]:
+        """Threads that the list did not lead to. Where there is none, the history is whole."""
+        with self._database.transaction() as session:
+            lock_channel(session, self._channel.id)  # no poll adds a thread unseen
+            rest = threads_with_unfinished_history(
+                session, self._channel.id, after_id=after_id, limit=UNFINISHED_AT_ONCE
+            )
+            if not rest:
+                finish_history(session, self._channel.id)
+            return rest
 
-    def _read(self, piece: ThreadSlice, *, is_last_try: bool) -> None:
-        """Read one thread to its beginning, storing page by page.
+    def _read_each(self, conversations: Sequence[Conversation]) -> Iterator[list[_Read]]:
+        for conversation in conversations:
+            if self._must_stop():
+                break
+            piece = ThreadSlice(
+                thread_id=conversation.thread_id,
+                customer=Customer(customer_id=conversation.customer_id),
+                updated_at=None,
+                older="",
+            )
+            yield from self._read(piece, is_last_try=True)
+        yield self._taken()
+
+    def _read(self, piece: ThreadSlice, *, is_last_try: bool) -> Iterator[list[_Read]]:
+        """Read one thread to its beginning; hand over what there is before each call.
 
         One that cannot be read does not hold up the others: it is tried once more at the end of
         the walk. Then the gap is declared, and the conversation stays unfinished for the next
         backfill. Up to when a thread is stored is the poll's to note, which looks again for what
         comes late.
         """
-        self._threads += 1
         piece = replace(piece, updated_at=None)
         try:
             for stretch in stretches_back(self._reader, self._report, piece, stop_at=self._since):
-                rows = rows_of(
-                    piece,
-                    stretch.messages,
-                    history_complete=stretch.at_beginning or stretch.at_stop,
-                )
-                self._store(rows)
+                is_last = stretch.at_beginning or stretch.at_stop
+                rows = rows_of(piece, self._wanted(stretch.messages), history_complete=is_last)
+                self._read_so_far.append(_Read(piece.thread_id, rows, is_last))
+                if is_last:
+                    self._unstored.add(piece.thread_id)
+                else:
+                    yield self._taken()
         except (ChannelStopped, Throttled):
             raise
         except PlatformError as exc:
@@ -176,25 +226,33 @@ class _History:
                 self._report.declare_gap(
                     piece.thread_id, str(exc), since=self._since, until=self._until
                 )
+            self._read_so_far.append(_Read(piece.thread_id, None, is_last=True))
         else:
             self._failed_in_a_row = 0
 
-    def _store(self, rows: ThreadRows) -> None:
-        wanted = [message for message in rows.messages if self._is_wanted(message.created_at)]
+    def _must_stop(self) -> bool:
+        self._is_stopped = self._is_stopped or self._stop()
+        return self._is_stopped
+
+    def _taken(self) -> list[_Read]:
+        taken, self._read_so_far = self._read_so_far, []
+        return taken
+
+    def _store(self, rows: Sequence[ThreadRows]) -> None:
+        if not rows:
+            return
         with self._database.transaction() as session:
             self._report.stored += store_threads(
-                session,
-                self._channel,
-                [replace(rows, messages=wanted)],
-                imported_at=self._clock(),
-                backwards=True,
+                session, self._channel, rows, imported_at=self._clock(), backwards=True
             )
         reach("history.page_stored")
+
+    def _wanted(self, messages: Sequence[InboundMessage]) -> Sequence[InboundMessage]:
+        if self._since is None and self._until is None:
+            return messages
+        return [message for message in messages if self._is_wanted(message.created_at)]
 
     def _is_wanted(self, moment: datetime) -> bool:
         return (self._since is None or moment >= self._since) and (
             self._until is None or moment <= self._until
         )
-
-    def _progress(self) -> Progress:
-        return Progress(threads=self._threads, messages=self._report.stored.seen)

@@ -7,11 +7,12 @@ from typing import TypeVar
 from shoptalk.errors import TooMuchData
 from shoptalk.importer.pace import Pace
 from shoptalk.importer.report import RunReport, storable
-from shoptalk.platforms.base import Page, Platform, ThreadPage, Usage
+from shoptalk.platforms.base import Page, Platform, ShowsPast, ThreadPage, Usage
 from shoptalk.types import Unreadable
 
 LIST_LIMIT = 25  #: threads asked for at once; what the platform gives without complaint
-THREAD_LIMIT = 50  #: messages of one thread asked for at once
+THREAD_LIMIT = 100  #: messages of one thread asked for at once
+PAST_LIMIT = 25  #: threads asked for at once with as much of each as THREAD_LIMIT
 
 Answer = TypeVar("Answer", Page, ThreadPage)
 
@@ -26,6 +27,7 @@ class Reader:
         self.usage: Usage | None = None
         self.list_limit = list_limit or LIST_LIMIT
         self.thread_limit = min(THREAD_LIMIT, platform.can.readable_messages or THREAD_LIMIT)
+        self.past_limit = PAST_LIMIT
         self._wanted_less = False
         self._pace = pace
         self._report = report
@@ -41,6 +43,25 @@ class Reader:
                     raise
                 self.list_limit //= 2
                 self._wanted_less = True
+                continue
+            page = _without_unstorable(page)
+            self._report.put_aside(page.unreadable)
+            return self._noted(page)
+
+    def past(self, cursor: str | None, *, since: datetime | None) -> Page:
+        """The next page of the list, with as much of each thread as the platform shows there."""
+        if not isinstance(self.platform, ShowsPast):
+            return self.page(cursor, since=since)
+        while True:
+            self._before_call()
+            try:
+                page = self.platform.fetch_past(
+                    cursor=cursor, limit=self.past_limit, messages=self.thread_limit
+                )
+            except TooMuchData:
+                if self.past_limit == 1:
+                    raise
+                self.past_limit //= 2
                 continue
             page = _without_unstorable(page)
             self._report.put_aside(page.unreadable)

@@ -177,6 +177,18 @@ class TellsCredentialHealth(Protocol):
         ...
 
 
+@runtime_checkable
+class ShowsPast(Protocol):
+    """The optional part of `Platform` for lists that show as much of each thread as is asked for.
+
+    A walk into history then costs hardly a call of a thread's own.
+    """
+
+    def fetch_past(self, *, cursor: str | None, limit: int, messages: int) -> Page:
+        """As `fetch_page`, with up to `messages` of each thread; the platform may give fewer."""
+        ...
+
+
 def credential_health(platform: Platform) -> CredentialHealth:
     """What the adapter can tell about its credentials; empty where it cannot.
 
