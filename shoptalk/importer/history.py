@@ -8,10 +8,10 @@ Threads that moved while the list was walked are read by themselves at the end.
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from shoptalk.crashpoints import reach
-from shoptalk.db.channels import finish_history, lock_channel
+from shoptalk.db.channels import finish_history, lock_channel, put_history_off
 from shoptalk.db.engine import Database
 from shoptalk.db.inbox import (
     ThreadRows,
@@ -26,11 +26,13 @@ from shoptalk.importer.ahead import Ahead
 from shoptalk.importer.reader import Reader
 from shoptalk.importer.report import RunReport
 from shoptalk.importer.threads import rows_of, stretches_back
-from shoptalk.platforms.base import ThreadSlice
+from shoptalk.platforms.base import ThreadSlice, Usage
 from shoptalk.types import Clock, Customer, InboundMessage
 
 UNFINISHED_AT_ONCE = 100
 FAILURES_IN_A_ROW = 3  #: threads that could not be read before the platform itself is to blame
+MOST_USAGE = 75  #: percent of the allowance; the rest is for what is new
+PAUSE = timedelta(minutes=10)  #: where the platform does not say when there is more
 STORED_AT_ONCE = 2000  #: messages, where they come quickly
 MOST_AHEAD = 2 * STORED_AT_ONCE  #: messages read and not yet stored
 PATIENCE_SECONDS = 0.5  #: how long messages wait for others to be stored with
@@ -68,8 +70,16 @@ def import_history(
     history = _History(database, channel, reader, report, until=until, clock=clock, stop=stop)
     for progress in history.walk():
         on_progress(progress)
-    report.finish(now=clock())
+    now = clock()
+    report.finish(now=now)
     with database.transaction() as session:
+        if history.spared is not None:
+            pause = history.spared.regain_after or PAUSE
+            put_history_off(session, channel.id, until=now + pause)
+            report.notes.append(
+                f"{history.spared.percent} % of the allowance is used; the rest is left to "
+                f"what is new, and history goes on at {now + pause:%Y-%m-%d %H:%M} UTC"
+            )
         add_run(session, report.as_row())
 
 
@@ -105,6 +115,7 @@ class _History:
         self._threads = 0
         self._messages = 0
         self._is_stopped = False
+        self.spared: Usage | None = None  #: the allowance, if the walk broke off to leave some
         self._failed_in_a_row = 0
         self._read_so_far: list[_Read] = []
         self._unstored: set[str] = set()  # threads read to their beginning, on their way
@@ -231,7 +242,10 @@ class _History:
             self._failed_in_a_row = 0
 
     def _must_stop(self) -> bool:
-        self._is_stopped = self._is_stopped or self._stop()
+        usage = self._reader.usage
+        if usage is not None and usage.percent >= MOST_USAGE:
+            self.spared = usage
+        self._is_stopped = self._is_stopped or self.spared is not None or self._stop()
         return self._is_stopped
 
     def _taken(self) -> list[_Read]:

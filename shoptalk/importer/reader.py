@@ -1,89 +1,94 @@
 """Asking a platform: paced, counted, and with smaller questions where it wants them."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
 from typing import TypeVar
 
-from shoptalk.errors import TooMuchData
+from shoptalk.errors import TimedOut, TooMuchData
 from shoptalk.importer.pace import Pace
 from shoptalk.importer.report import RunReport, storable
+from shoptalk.importer.sizes import PageSize, PageSizes
 from shoptalk.platforms.base import Page, Platform, ShowsPast, ThreadPage, Usage
 from shoptalk.types import Unreadable
-
-LIST_LIMIT = 25  #: threads asked for at once; what the platform gives without complaint
-THREAD_LIMIT = 100  #: messages of one thread asked for at once
-PAST_LIMIT = 25  #: threads asked for at once with as much of each as THREAD_LIMIT
 
 Answer = TypeVar("Answer", Page, ThreadPage)
 
 
 class Reader:
-    """One channel's platform during one run."""
+    """One channel's platform during one run. For one thread at a time.
+
+    Args:
+        politely: let other readers of the account go first.
+    """
 
     def __init__(
-        self, platform: Platform, pace: Pace, report: RunReport, *, list_limit: int | None = None
+        self,
+        platform: Platform,
+        pace: Pace,
+        report: RunReport,
+        sizes: PageSizes,
+        *,
+        politely: bool = False,
     ) -> None:
         self.platform = platform
         self.usage: Usage | None = None
-        self.list_limit = list_limit or LIST_LIMIT
-        self.thread_limit = min(THREAD_LIMIT, platform.can.readable_messages or THREAD_LIMIT)
-        self.past_limit = PAST_LIMIT
-        self._wanted_less = False
+        self.sizes = sizes
+        self._asked_for = 0  # in the last question
         self._pace = pace
         self._report = report
+        self._politely = politely
 
     def page(self, cursor: str | None, *, since: datetime | None) -> Page:
-        """The next page of the list; asks for half as often as the platform says "less"."""
-        while True:
-            self._before_call()
-            try:
-                page = self.platform.fetch_page(cursor=cursor, limit=self.list_limit, since=since)
-            except TooMuchData:
-                if self.list_limit == 1:
-                    raise
-                self.list_limit //= 2
-                self._wanted_less = True
-                continue
-            page = _without_unstorable(page)
-            self._report.put_aside(page.unreadable)
-            return self._noted(page)
+        """The next page of the list."""
+        return self._listed(
+            self.sizes.list,
+            lambda limit: self.platform.fetch_page(cursor=cursor, limit=limit, since=since),
+        )
 
     def past(self, cursor: str | None, *, since: datetime | None) -> Page:
         """The next page of the list, with as much of each thread as the platform shows there."""
-        if not isinstance(self.platform, ShowsPast):
+        platform = self.platform
+        if not isinstance(platform, ShowsPast):
             return self.page(cursor, since=since)
-        while True:
-            self._before_call()
-            try:
-                page = self.platform.fetch_past(
-                    cursor=cursor, limit=self.past_limit, messages=self.thread_limit
-                )
-            except TooMuchData:
-                if self.past_limit == 1:
-                    raise
-                self.past_limit //= 2
-                continue
-            page = _without_unstorable(page)
-            self._report.put_aside(page.unreadable)
-            return self._noted(page)
+        messages = self.sizes.thread.now
+        return self._listed(
+            self.sizes.past,
+            lambda limit: platform.fetch_past(cursor=cursor, limit=limit, messages=messages),
+        )
 
     def thread(self, thread_id: str, cursor: str) -> ThreadPage:
-        while True:
-            self._before_call()
-            try:
-                page = self.platform.fetch_thread(thread_id, cursor=cursor, limit=self.thread_limit)
-            except TooMuchData:
-                if self.thread_limit == 1:
-                    raise
-                self.thread_limit //= 2
-                continue
-            self._report.put_aside(page.unreadable)
-            return self._noted(page)
+        page = self._asked(
+            self.sizes.thread,
+            lambda limit: self.platform.fetch_thread(thread_id, cursor=cursor, limit=limit),
+        )
+        self._report.put_aside(page.unreadable)
+        return page
 
-    @property
-    def next_list_limit(self) -> int:
-        """What the next run may ask for: twice as much, as long as the platform answers."""
-        return self.list_limit if self._wanted_less else min(LIST_LIMIT, self.list_limit * 2)
+    def _listed(self, size: PageSize, question: Callable[[int], Page]) -> Page:
+        page = _without_unstorable(self._asked(size, question))
+        self._report.put_aside(page.unreadable)
+        return page
+
+    def _asked(self, size: PageSize, question: Callable[[int], Answer]) -> Answer:
+        """Ask for half as much as often as the platform says "less"."""
+        while True:
+            self._pace.wait(politely=self._politely)
+            self._report.calls += 1
+            self._asked_for = size.now
+            try:
+                answer = question(size.now)
+            except TooMuchData:
+                if not size.refused():
+                    raise
+            except TimedOut:
+                size.timed_out()  # repeated later, and then for less
+                raise
+            else:
+                count, has_more = _extent(answer)
+                size.answered(count, in_full=count >= size.now or not has_more)
+                self.usage = answer.usage or self.usage
+                return answer
 
     def is_last_page_again(self, page: Page | ThreadPage) -> bool:
         """Whether a page that comes again and again may be taken for the end.
@@ -91,18 +96,15 @@ class Reader:
         Some platforms hand out the cursor of their last page for ever. It is short, as a rule,
         and never empty.
         """
-        if isinstance(page, Page):
-            return 0 < len(page.threads) + len(page.unreadable) < self.list_limit
-        return 0 < len(page.messages) + len(page.unreadable) < self.thread_limit
+        count, _ = _extent(page)
+        return 0 < count < self._asked_for
 
-    def _before_call(self) -> None:
-        self._pace.wait()
-        self._report.calls += 1
 
-    def _noted(self, answer: Answer) -> Answer:
-        if answer.usage is not None:
-            self.usage = answer.usage
-        return answer
+def _extent(answer: Page | ThreadPage) -> tuple[int, bool]:
+    """How many records came, and whether there are more."""
+    if isinstance(answer, Page):
+        return len(answer.threads) + len(answer.unreadable), answer.next_cursor is not None
+    return len(answer.messages) + len(answer.unreadable), answer.older is not None
 
 
 def _without_unstorable(page: Page) -> Page:

@@ -38,6 +38,7 @@ class Capabilities:
     reply_window: timedelta | None = None  #: after the customer's last message; None: no limit
     readable_messages: int | None = None  #: newest a thread shows in detail; None: all of them
     calls_per_second: float | None = None  #: reads allowed per account
+    most_listed: int = 100  #: threads that one answer can list without trouble
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -65,6 +65,7 @@ class Instagram:
         reply_window=timedelta(hours=24),
         readable_messages=READABLE_MESSAGES,
         calls_per_second=2.0,
+        most_listed=25,  # longer lists of busy accounts time out
     )
 
     def __init__(self, account: Account, surroundings: Surroundings) -> None:

@@ -27,7 +27,7 @@ BASE_URL = f"https://graph.facebook.com/{API_VERSION}"
 #: https://developers.facebook.com/docs/permissions
 PERMISSIONS = ("pages_messaging", "pages_manage_metadata", "pages_read_engagement")
 #: A page of threads shows this many messages of each: enough that a normal poll is one call
-SLICE_MESSAGES = 10
+SLICE_MESSAGES = 15
 #: Sub-fields of shares come only when asked for
 MESSAGE_FIELDS = (
     "id,created_time,from,message,attachments,sticker,"

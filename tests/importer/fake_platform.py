@@ -398,6 +398,7 @@ class Desk:
         return self.importer.poll(self.channel(channel_id))
 
     def read_history(self, channel_id: int = 0, **words: Any) -> RunReport:
+        words.setdefault("at_once", True)
         return self.importer.read_history(self.channel(channel_id), **words)
 
     def import_one(self, channel_id: int = 0) -> list[RunReport]:

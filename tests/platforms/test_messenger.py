@@ -69,7 +69,7 @@ def test_one_call_shows_the_threads_with_their_newest_messages() -> None:
     assert page.next_cursor == "p2"
     params = samples.query(0)
     assert (params["after"], params["limit"], params["folder"]) == ("p1", "25", "page_done")
-    assert "messages.limit(10){id,created_time,from," in params["fields"]
+    assert "messages.limit(15){id,created_time,from," in params["fields"]
     assert "since" not in params
 
 
