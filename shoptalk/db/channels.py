@@ -257,21 +257,28 @@ def finish_history(session: Session, channel_id: int) -> None:
     session.execute(
         update(ChannelIntegration)
         .where(ChannelIntegration.id == channel_id)
-        .values(history_state="done", history_since=None, history_next_at=None, history_failures=0)
+        .values(
+            history_state="done",
+            history_since=None,
+            history_threads=None,
+            history_next_at=None,
+            history_failures=0,
+        )
     )
 
 
 def begin_backfill(session: Session, channel_id: int, *, since: datetime | None) -> None:
     """Mark what a backfill reads again: all threads, or those active since a moment."""
-    session.execute(
-        update(ChannelIntegration)
-        .where(ChannelIntegration.id == channel_id)
-        .values(history_state="waiting", history_since=since)
-    )
     statement = update(Conversation).where(Conversation.channel_integration_id == channel_id)
     if since is not None:
         statement = statement.where(Conversation.last_message_at >= since)
-    session.execute(statement.values(history_complete=False))
+    statement = statement.values(history_complete=False)
+    marked = session.scalars(statement.returning(Conversation.id)).all()
+    session.execute(
+        update(ChannelIntegration)
+        .where(ChannelIntegration.id == channel_id)
+        .values(history_state="waiting", history_since=since, history_threads=len(marked))
+    )
 
 
 def restart_channel(session: Session, channel_id: int) -> None:

@@ -372,6 +372,16 @@ def threads_to_read_again(
     ).all()
 
 
+def count_history(session: Session, channel_id: int) -> tuple[int, int]:
+    """How many conversations have their beginning stored, and how many lack it."""
+    statement = select(
+        func.count().filter(Conversation.history_complete),
+        func.count().filter(~Conversation.history_complete),
+    ).where(Conversation.channel_integration_id == channel_id)
+    finished, unfinished = session.execute(statement).one()
+    return finished, unfinished
+
+
 def threads_with_unfinished_history(
     session: Session, channel_id: int, *, after_id: int, limit: int
 ) -> Sequence[Conversation]:

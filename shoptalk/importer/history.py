@@ -1,7 +1,8 @@
 """What was written before the cut-over: every thread to its beginning, resumable.
 
-Each page is stored as it is read, and a conversation whose beginning is stored is marked. A walk
-that was interrupted starts at the top again, reads only the list of what is marked, and goes on.
+What is read is stored while the next is asked for, and a conversation whose beginning is stored is
+marked. A walk that was interrupted starts at the top again, skims the list of what is marked, and
+goes on.
 Threads that moved while the list was walked are read by themselves at the end.
 """
 
@@ -15,6 +16,7 @@ from shoptalk.db.channels import finish_history, lock_channel, put_history_off
 from shoptalk.db.engine import Database
 from shoptalk.db.inbox import (
     ThreadRows,
+    count_history,
     find_threads,
     store_threads,
     threads_with_unfinished_history,
@@ -26,13 +28,14 @@ from shoptalk.importer.ahead import Ahead
 from shoptalk.importer.reader import Reader
 from shoptalk.importer.report import RunReport
 from shoptalk.importer.threads import rows_of, stretches_back
-from shoptalk.platforms.base import ThreadSlice, Usage
+from shoptalk.platforms.base import Page, ThreadSlice, Usage
 from shoptalk.types import Clock, Customer, InboundMessage
 
 UNFINISHED_AT_ONCE = 100
 FAILURES_IN_A_ROW = 3  #: threads that could not be read before the platform itself is to blame
 MOST_USAGE = 75  #: percent of the allowance; the rest is for what is new
 PAUSE = timedelta(minutes=10)  #: where the platform does not say when there is more
+SKIMMED_FROM = 100  #: finished threads, from which on they are passed over in larger pages
 STORED_AT_ONCE = 2000  #: messages, where they come quickly
 MOST_AHEAD = 2 * STORED_AT_ONCE  #: messages read and not yet stored
 PATIENCE_SECONDS = 0.5  #: how long messages wait for others to be stored with
@@ -43,6 +46,7 @@ TIMES_ASKED = 3  #: for one page of the list, before it is taken to repeat itsel
 class Progress:
     threads: int
     messages: int
+    share: float | None = None  #: of the whole history, 0 to 1; None where nobody knows
 
 
 def import_history(
@@ -114,6 +118,7 @@ class _History:
         self._clock = clock
         self._threads = 0
         self._messages = 0
+        self._finished = self._unfinished_then = 0  # threads, before this walk
         self._is_stopped = False
         self.spared: Usage | None = None  #: the allowance, if the walk broke off to leave some
         self._failed_in_a_row = 0
@@ -122,6 +127,8 @@ class _History:
 
     def walk(self) -> Iterator[Progress]:
         """Thread by thread; at its end, and only there, the history is marked as whole."""
+        with self._database.transaction() as session:
+            self._finished, self._unfinished_then = count_history(session, self._channel.id)
         yield from self._store_all(self._read_list())
         after_id = 0
         while not self._is_stopped and (rest := self._unfinished(after_id)):
@@ -145,15 +152,28 @@ class _History:
                     self._messages += len(read.rows.messages) if read.rows else 0
                     if read.is_last:
                         self._threads += 1
-                        yield Progress(threads=self._threads, messages=self._messages)
+                        yield self._progress()
+
+    def _progress(self) -> Progress:
+        whole = self._channel.history_threads
+        share = None
+        if whole:
+            share = min(1.0, (whole - self._unfinished_then + self._threads) / whole)
+        return Progress(threads=self._threads, messages=self._messages, share=share)
 
     def _read_list(self) -> Iterator[list[_Read]]:
         """What was read between one call and the next, over and over."""
         cursor: str | None = None
         asked: Counter[str] = Counter()
+        is_skimming = self._reader.shows_past and self._finished >= SKIMMED_FROM
         while not self._must_stop():
-            page = self._reader.past(cursor, since=self._since)
-            for piece in self._unread(page.threads):
+            question = self._reader.page if is_skimming else self._reader.past
+            page = question(cursor, since=self._since)
+            unread = list(self._unread(page.threads))
+            if is_skimming and not self._is_cheap(unread, page):
+                is_skimming = False  # here it is where the walk broke off
+                continue
+            for piece in unread:
                 if piece.older is not None and self._must_stop():
                     continue  # it would take a call
                 self._report.put_aside(piece.unreadable)
@@ -167,6 +187,11 @@ class _History:
                     self._report.declare_gap(None, "the list of threads repeats itself")
                 return
             asked[cursor] += 1
+
+    def _is_cheap(self, unread: Sequence[ThreadSlice], page: Page) -> bool:
+        """Whether these cost no more calls one by one than with the list, asked for whole."""
+        calls = sum(piece.older is not None for piece in unread)
+        return calls <= len(page.threads) // self._reader.sizes.past.now
 
     def _unread(self, threads: Sequence[ThreadSlice]) -> Iterator[ThreadSlice]:
         """Those whose beginning is neither stored nor about to be."""

@@ -57,6 +57,11 @@ class Reader:
             lambda limit: platform.fetch_past(cursor=cursor, limit=limit, messages=messages),
         )
 
+    @property
+    def shows_past(self) -> bool:
+        """Whether `past` shows more than `page`."""
+        return isinstance(self.platform, ShowsPast)
+
     def thread(self, thread_id: str, cursor: str) -> ThreadPage:
         page = self._asked(
             self.sizes.thread,

@@ -33,9 +33,10 @@ class PageSize:
         self.now = min(first, self._most)
 
     def answered(self, count: int, *, in_full: bool) -> None:
-        """`count` came; `in_full` unless the platform keeps back what was asked for as well."""
-        grown = self.now * 2 if in_full else max(self._first, count)
-        self.now = min(grown, self._most)
+        """`count` came; `in_full` unless the platform has more and gave less than was asked for."""
+        if not in_full:
+            self._most = min(self._most, max(self._first, count))
+        self.now = min(self.now * 2, self._most)
 
     def refused(self) -> bool:
         """The platform wants less; whether less can be asked for."""

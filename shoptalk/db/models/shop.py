@@ -59,6 +59,7 @@ class ChannelIntegration(Base):
     last_poll_at: Mapped[datetime | None]  # last complete poll, our time
     history_state: Mapped[str] = mapped_column(server_default="waiting")
     history_since: Mapped[datetime | None]  # how far back the history walk goes; None: all
+    history_threads: Mapped[int | None]  # that it consists of; None: nobody knows yet
     history_failures: Mapped[int] = mapped_column(server_default=text("0"))  # in a row
     history_next_at: Mapped[datetime | None]  # history is not read before; polls are
     page_sizes: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'::jsonb"))

@@ -27,4 +27,5 @@ def upgrade() -> None:
         "channel_integrations",
         sa.Column("history_next_at", sa.DateTime(timezone=True), nullable=True),
     )
+    op.add_column("channel_integrations", sa.Column("history_threads", sa.BigInteger()))
     op.drop_column("channel_integrations", "page_limit")
