@@ -12,7 +12,7 @@ from importlib import import_module
 
 from benchmarks.table import print_table
 
-MODULES = ("import_",)
+MODULES = ("import_", "calls")
 
 
 def main() -> int:
@@ -23,8 +23,8 @@ def main() -> int:
     asked = parser.parse_args()
     if unknown := set(asked.names) - set(MODULES):
         parser.error(f"there is no benchmark {', '.join(sorted(unknown))}")
-    if asked.size is not None and asked.size < 1000:
-        parser.error("--size must be at least 1000")
+    if asked.size is not None and asked.size < 100:
+        parser.error("--size must be at least 100")
     measured = {}
     for name in asked.names or MODULES:
         module = import_module(f"benchmarks.{name}")
