@@ -52,10 +52,13 @@ class Reader:
         if not isinstance(platform, ShowsPast):
             return self.page(cursor, since=since)
         messages = self.sizes.thread.now
-        return self._listed(
-            self.sizes.past,
-            lambda limit: platform.fetch_past(cursor=cursor, limit=limit, messages=messages),
-        )
+        try:
+            return self._listed(
+                self.sizes.past,
+                lambda limit: platform.fetch_past(cursor=cursor, limit=limit, messages=messages),
+            )
+        except TooMuchData:  # even a single thread is too much to be shown whole
+            return self.page(cursor, since=since)
 
     @property
     def shows_past(self) -> bool:

@@ -7,7 +7,7 @@ import pytest
 from shoptalk.commands.progress import time_left
 from shoptalk.db.channels import begin_backfill
 from shoptalk.db.engine import Database
-from shoptalk.errors import BadPayload, PlatformError, RetryLater, Throttled, TimedOut
+from shoptalk.errors import BadPayload, PlatformError, RetryLater, Throttled, TimedOut, TooMuchData
 from shoptalk.importer.history import MOST_USAGE, Progress
 from shoptalk.importer.pace import Pace
 from shoptalk.importer.sizes import (
@@ -17,7 +17,7 @@ from shoptalk.importer.sizes import (
     THREAD_LIMIT,
     TRIED_AGAIN_AFTER,
 )
-from shoptalk.platforms.base import Usage
+from shoptalk.platforms.base import Page, Usage
 from tests.importer.fake_platform import (
     HOUR,
     MINUTE,
@@ -94,6 +94,20 @@ def test_a_walk_that_stopped_asks_for_no_finished_thread_again(desk: Desk, lists
     platform.calls.clear()
     desk.read_history()
     assert finished.isdisjoint(call.thread_id for call in platform.calls)
+    assert desk.channel().history_state == "done"
+
+
+def test_where_not_even_one_conversation_can_be_shown_whole_each_is_read_by_itself(
+    desk: Desk,
+) -> None:
+    platform = old_shop(desk, 40, 40, 40)
+
+    def too_much(*, cursor: str | None, limit: int, messages: int) -> Page:
+        raise TooMuchData("please reduce the amount of data", platform="fake")
+
+    platform.fetch_past = too_much
+    assert desk.read_history().error is None
+    assert len(desk.messages()) == 120
     assert desk.channel().history_state == "done"
 
 
