@@ -22,6 +22,7 @@ from shoptalk.db.embedded import EmbeddedServer
 TITLE = "a shop's history, imported for the first time"
 SIZE = 100_000  #: messages
 ROUNDS = 3
+STORED_AT_ONCE = 2300  #: messages, as it goes; only where the kill falls depends on it
 MOST_TIMES = 2.0  #: as long as the bare fetch
 MOST_MB = 150.0
 MOST_GROWTH_MB = 15.0  #: between a tenth of the messages and all of them
@@ -111,7 +112,7 @@ class Place:
         """Killed after half of it; `calls` are those that the rest took."""
         with self._database() as database:
             arguments = ("benchmarks.first_import", self._url, database, str(self._home))
-            half_way = max(1, self._messages // 2 // 3000)
+            half_way = max(1, self._messages // 2 // STORED_AT_ONCE)
             killed(*arguments, str(half_way))
             done = run(*arguments)
             wrong = bool(done["problems"]) or _digest_of(database, OURS) != expected
