@@ -39,8 +39,9 @@ class Presence:
         one is up for anybody, ourselves included.
         """
         with self._lock:
-            if self._connection is None or not self._answers(self._connection):
-                self._connection = self._take()
+            if self._connection is not None and not self._answers(self._connection):
+                self._connection = None  # also when there is none to be had just now
+            self._connection = self._connection or self._take()
             return f"{self._key}:{secrets.token_hex(4)}"
 
     def leave(self) -> None:
