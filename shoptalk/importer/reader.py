@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_random_exponential
 
-from shoptalk.errors import BadPayload, RetryLater, Throttled, TooMuchData
+from shoptalk.errors import BadPayload, ForeignLink, RetryLater, Throttled, TooMuchData
 from shoptalk.importer.pace import Pace
 from shoptalk.importer.report import RunReport, storable
 from shoptalk.platforms.base import Page, Platform, ThreadPage, Usage
@@ -120,7 +120,7 @@ def _is_stumble(error: BaseException) -> bool:
     """Whether the next try may well succeed, and the platform did not ask to wait."""
     if isinstance(error, RetryLater):
         return not isinstance(error, Throttled) and error.retry_after is None
-    return isinstance(error, BadPayload)
+    return isinstance(error, BadPayload) and not isinstance(error, ForeignLink)
 
 
 def _without_unstorable(page: Page) -> Page:
