@@ -154,6 +154,7 @@ class App:
             UsageError: there is no key to the channels' credentials.
         """
         from shoptalk.importer.channels import Importer
+        from shoptalk.importer.plan import PollPlan
 
         _ = self.vault  # now, and not once a channel
         return Importer(
@@ -163,6 +164,10 @@ class App:
             overlap=self.settings.poll_overlap,
             concurrency=self.settings.worker_concurrency,
             more_tries=2,
+            plan=PollPlan(
+                interval=timedelta(seconds=self.settings.poll_interval_seconds),
+                longest=timedelta(seconds=self.settings.poll_interval_max_seconds),
+            ),
             clock=self.clock,
         )
 
