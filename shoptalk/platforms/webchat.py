@@ -20,6 +20,7 @@ from shoptalk.types import Account, ChatLine, ChatThread, InboundMessage, Sender
 #: It names the site in addresses.
 SITE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 LINES_SHOWN = 20  #: of each session in the list: mostly all that is new, and no second question
+DIGITS = 19  #: of the first number that is longer than any row's
 TYPING_LASTS = timedelta(seconds=30)
 
 
@@ -120,15 +121,15 @@ def _cursor(thread: ChatThread) -> str:
 
 
 def _place(cursor: str) -> tuple[datetime, int]:
-    moment, _, number = cursor.partition(" ")
+    written, _, number = cursor.partition(" ")
     try:
-        return datetime.fromisoformat(moment), int(number)
+        moment = datetime.fromisoformat(written)
     except ValueError:
         raise BadPayload("the cursor is none of ours", platform=WebChat.name) from None
+    return moment, _number(number)
 
 
 def _number(cursor: str) -> int:
-    try:
-        return int(cursor)
-    except ValueError:
-        raise BadPayload("the cursor is none of ours", platform=WebChat.name) from None
+    if not (cursor.isascii() and cursor.isdigit() and len(cursor) < DIGITS):
+        raise BadPayload("the cursor is none of ours", platform=WebChat.name)
+    return int(cursor)
