@@ -4,6 +4,7 @@ The ticks of these schedules are an hour apart: what is picked up was woken for.
 """
 
 import json
+import signal
 import threading
 import time
 from collections.abc import Iterator
@@ -27,7 +28,7 @@ from shoptalk.pickup import picking_up
 from shoptalk.scheduler import Schedule, Ticker
 from tests.loop.chat import Chat
 from tests.loop.shop import Shop, open_shop
-from tests.test_scheduler import eventually
+from tests.test_scheduler import Process, eventually
 
 A_SECOND = 1.0
 AN_HOUR = 3600.0
@@ -278,3 +279,22 @@ def test_work_that_fails_is_logged_without_words_and_the_next_wakeup_is_followed
             eventually(lambda: len(asked) == number)  # noqa: B023
     assert "a wake-up could not be followed" in caplog.messages
     assert "customer words" not in caplog.text
+
+
+def test_run_as_a_process_answers_the_chat_between_its_ticks_and_stops_at_once(
+    shop: Shop, site: Chat, tmp_path: Path
+) -> None:
+    hours_apart = {"POLL_INTERVAL_SECONDS": "3600", "BUFFER_PROCESSING_INTERVAL_MS": "3600000"}
+    with Process(shop, tmp_path, MESSAGE_BUFFER_DURATION_MS="0", **hours_apart) as process:
+        process.wait_until_it_works()
+        eventually(lambda: len(listeners(shop)) == 1)
+        site.visitor_writes("Hello!")
+        eventually(lambda: len(site.answered()) == 1)
+        cut(shop)
+        site.visitor_writes("Hello again!", who="bob")
+        eventually(lambda: len(site.answered("bob")) == 1)
+        assert process.tell(signal.SIGTERM) == 0
+    assert listeners(shop) == []
+    said = [line for line in process.lines if "WARNING" in line or "wake-ups" in line]
+    assert len(said) == 2
+    assert "Hello" not in process.stderr.read_text()

@@ -1,6 +1,5 @@
 """`shoptalk platforms`: what can be connected."""
 
-from datetime import timedelta
 from typing import Any
 
 import click
@@ -50,7 +49,7 @@ def _row(name: str) -> dict[str, Any]:
         "token": None,
         "max_text": None,
         "text_unit": None,
-        "reply_window": None,
+        "reply_window_seconds": None,
         "distribution": registry.distribution(name),
         "error": None,
     }
@@ -66,7 +65,7 @@ def _row(name: str) -> dict[str, Any]:
         "token": can.needs_token,
         "max_text": can.max_text,
         "text_unit": str(can.text_unit),
-        "reply_window": None if window is None else window.total_seconds(),
+        "reply_window_seconds": None if window is None else round(window.total_seconds()),
     }
 
 
@@ -75,7 +74,7 @@ def _text(row: dict[str, Any]) -> str | None:
 
 
 def _window(row: dict[str, Any]) -> str | None:
-    if row["reply_window"] is None:
+    if row["reply_window_seconds"] is None:
         return None
-    hours = timedelta(seconds=row["reply_window"]) / timedelta(hours=1)
+    hours = row["reply_window_seconds"] / 3600
     return f"{hours:g} h"

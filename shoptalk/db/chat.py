@@ -1,7 +1,8 @@
 """Queries on the shop's own web chat. Callers own the transaction; nothing here commits.
 
-Who writes locks the session first. So its messages have growing numbers and growing moments, and
-what was listed once is never followed by something older.
+Who writes locks the session first, so its messages have growing numbers. And each message's moment
+is later than all that the channel has: the machines that write here need not agree on the time, and
+no poll has passed by what is written after it.
 """
 
 from collections.abc import Sequence
@@ -77,7 +78,7 @@ def visitor_writes(
     """Store what the visitor wrote, and wake whoever answers when this transaction commits.
 
     Args:
-        now: when it was written; a moment that is not after the message before it is moved there.
+        now: when it was written; moved to behind the channel's newest message if it is not.
         reference: the page's own name for the message. One sent again is stored once: the first
             is returned, whatever the text.
     """
@@ -142,7 +143,7 @@ def _write(
         session_id=locked.session_id,
         sender_type=sender_type,
         content=storable(content),
-        created_at=now if locked.changed_at is None else max(now, locked.changed_at + NEXT_MOMENT),
+        created_at=_moment(session, locked, now),
         reference=reference,
     )
     locked.changed_at = written.created_at
@@ -151,6 +152,15 @@ def _write(
     session.add(written)
     session.flush()
     return written
+
+
+def _moment(session: Session, chat: ChatSession, now: datetime) -> datetime:
+    newest = session.scalar(
+        select(func.max(ChatSession.changed_at)).where(
+            ChatSession.channel_integration_id == chat.channel_integration_id
+        )
+    )
+    return now if newest is None else max(now, newest + NEXT_MOMENT)
 
 
 def mark_read(
@@ -196,7 +206,7 @@ def find_session(
         .where(
             ChannelIntegration.channel == platform,
             ChannelIntegration.external_id == external_id,
-            ChatSession.session_id == session_id,
+            ChatSession.session_id == storable(session_id),
         )
     ).one_or_none()
 

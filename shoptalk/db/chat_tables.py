@@ -16,7 +16,7 @@ Answer = TypeVar("Answer")
 
 
 class ChatTables:
-    """The sessions of one account. No error of the database's leaves it: those quote rows."""
+    """The sessions of one account. A database that is gone is said in our own errors."""
 
     def __init__(self, database: Database, platform: str, external_id: str) -> None:
         self._database = database

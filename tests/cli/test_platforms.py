@@ -25,9 +25,9 @@ def test_every_platform_is_listed_with_what_it_can_do(terminal: Terminal) -> Non
     facebook, webchat = rows["facebook"], rows["webchat"]
     assert (facebook["polled"], facebook["token"]) == (True, True)
     assert (facebook["max_text"], facebook["text_unit"]) == (2000, "characters")
-    assert facebook["reply_window"] == 24 * 3600
+    assert facebook["reply_window_seconds"] == 24 * 3600
     assert (webchat["history"], webchat["typing"], webchat["token"]) == (True, True, False)
-    assert webchat["reply_window"] is None
+    assert webchat["reply_window_seconds"] is None
     assert rows["whatsapp"]["polled"] is False
     assert {row["distribution"].partition(" ")[0] for row in rows.values()} == {"shoptalk"}
     assert {row["error"] for row in rows.values()} == {None}
