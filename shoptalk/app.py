@@ -11,6 +11,7 @@ import requests
 
 from shoptalk.db import channels as channel_rows
 from shoptalk.db import schema
+from shoptalk.db.chat_tables import ChatTables
 from shoptalk.db.embedded import EmbeddedServer
 from shoptalk.db.engine import Database, connect
 from shoptalk.db.models import ChannelIntegration
@@ -108,6 +109,7 @@ class App:
             session=self._connections.enter_context(requests.Session()),
             settings=self.settings.base_urls,
             clock=self.clock,
+            chat=ChatTables(self.database, name, account.external_id),
         )
         return registry.adapter(name)(account, surroundings)
 
