@@ -22,6 +22,7 @@ from shoptalk.db.runs import add_run
 from shoptalk.errors import ChannelStopped, PlatformError, RetryLater, ShoptalkError, Throttled
 from shoptalk.importer.history import Progress, import_history
 from shoptalk.importer.pace import Pace
+from shoptalk.importer.plan import EVERY_TICK, PollPlan
 from shoptalk.importer.poll import poll_channel
 from shoptalk.importer.reader import Reader
 from shoptalk.importer.report import RunReport
@@ -48,6 +49,7 @@ class Importer:
     Args:
         platform_of: the adapter of a channel, connected with its credentials.
         pace_of: the pace of a channel's reads, the same one each time it is asked.
+        more_tries: how often a question is asked again at once that the platform stumbled over.
     """
 
     def __init__(
@@ -58,6 +60,8 @@ class Importer:
         pace_of: Callable[[ChannelIntegration], Pace],
         overlap: timedelta,
         concurrency: int,
+        more_tries: int = 0,
+        plan: PollPlan = EVERY_TICK,
         clock: Clock,
     ) -> None:
         self._database = database
@@ -65,6 +69,8 @@ class Importer:
         self._pace_of = pace_of
         self._overlap = overlap
         self._concurrency = concurrency
+        self._more_tries = more_tries
+        self._plan = plan
         self._clock = clock
 
     def import_side_by_side(
@@ -96,7 +102,13 @@ class Importer:
             POLL,
             channel,
             lambda reader, report: poll_channel(
-                self._database, channel, reader, report, overlap=self._overlap, clock=self._clock
+                self._database,
+                channel,
+                reader,
+                report,
+                overlap=self._overlap,
+                plan=self._plan,
+                clock=self._clock,
             ),
         )
 
@@ -132,7 +144,8 @@ class Importer:
         )
 
     def _history_waits_until(self, channel: ChannelIntegration) -> datetime | None:
-        with self._database.transaction() as session:
+        moment = None
+        with suppress(SQLAlchemyError), self._database.transaction() as session:
             moment = session.get_one(ChannelIntegration, channel.id).history_next_at
         return moment if moment is not None and moment > self._clock() else None
 
@@ -149,7 +162,14 @@ class Importer:
             platform = self._platform_of(channel)
             sizes = PageSizes(channel.page_sizes, platform.can, clock=self._clock)
             pace = self._pace_of(channel)
-            reader = Reader(platform, pace, report, sizes, politely=kind != POLL)
+            reader = Reader(
+                platform,
+                pace,
+                report,
+                sizes,
+                more_tries=self._more_tries,
+                politely=kind != POLL,
+            )
             try:
                 work(reader, report)
             finally:

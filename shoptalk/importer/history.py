@@ -25,6 +25,7 @@ from shoptalk.db.models import ChannelIntegration, Conversation
 from shoptalk.db.runs import add_run
 from shoptalk.errors import ChannelStopped, PlatformError, RetryLater, Throttled
 from shoptalk.importer.ahead import Ahead
+from shoptalk.importer.plan import SPARE_FROM_PERCENT
 from shoptalk.importer.reader import Reader
 from shoptalk.importer.report import RunReport
 from shoptalk.importer.threads import rows_of, stretches_back
@@ -33,7 +34,7 @@ from shoptalk.types import Clock, Customer, InboundMessage
 
 UNFINISHED_AT_ONCE = 100
 FAILURES_IN_A_ROW = 3  #: threads that could not be read before the platform itself is to blame
-MOST_USAGE = 75  #: percent of the allowance; the rest is for what is new
+MOST_USAGE = SPARE_FROM_PERCENT  #: of the allowance; beyond it, polls are spared already
 PAUSE = timedelta(minutes=10)  #: where the platform does not say when there is more
 SKIMMED_FROM = 100  #: finished threads, from which on they are passed over in larger pages
 STORED_AT_ONCE = 2000  #: messages, where they come quickly

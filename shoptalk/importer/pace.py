@@ -21,7 +21,7 @@ class Pace:
     ) -> None:
         self._gap = 1 / per_second if per_second else 0.0
         self._monotonic = monotonic
-        self._sleep = sleep
+        self.sleep = sleep
         self._next = 0.0
         self._lock = threading.Lock()
 
@@ -30,7 +30,7 @@ class Pace:
         if not self._gap:
             return
         while (delay := self._take(only_free=politely)) is not None:
-            self._sleep(delay)
+            self.sleep(delay)
             if not politely:
                 return
 

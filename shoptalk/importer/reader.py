@@ -5,12 +5,23 @@ from dataclasses import replace
 from datetime import datetime
 from typing import TypeVar
 
-from shoptalk.errors import TimedOut, TooMuchData
+from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_random_exponential
+
+from shoptalk.errors import (
+    BadPayload,
+    ForeignLink,
+    RetryLater,
+    Throttled,
+    TimedOut,
+    TooMuchData,
+)
 from shoptalk.importer.pace import Pace
 from shoptalk.importer.report import RunReport, storable
 from shoptalk.importer.sizes import PageSize, PageSizes
 from shoptalk.platforms.base import Page, Platform, ShowsPast, ThreadPage, Usage
 from shoptalk.types import Unreadable
+
+LONGEST_PAUSE_SECONDS = 2.0  #: before a question is asked again
 
 Answer = TypeVar("Answer", Page, ThreadPage)
 
@@ -29,11 +40,13 @@ class Reader:
         report: RunReport,
         sizes: PageSizes,
         *,
+        more_tries: int = 0,
         politely: bool = False,
     ) -> None:
         self.platform = platform
         self.usage: Usage | None = None
         self.sizes = sizes
+        self._more_tries = more_tries
         self._asked_for = 0  # in the last question
         self._pace = pace
         self._report = report
@@ -79,24 +92,40 @@ class Reader:
         return page
 
     def _asked(self, size: PageSize, question: Callable[[int], Answer]) -> Answer:
-        """Ask for half as much as often as the platform says "less"."""
+        """One answer, in as many questions as it takes.
+
+        What the platform finds too much is asked for in halves. What it merely stumbled over is
+        asked again soon: a walk of many pages would hardly ever end on a platform that fails now
+        and then.
+        """
+        patience = Retrying(
+            stop=stop_after_attempt(1 + self._more_tries),
+            retry=retry_if_exception(_is_stumble),
+            wait=wait_random_exponential(multiplier=0.2, max=LONGEST_PAUSE_SECONDS),
+            sleep=self._pace.sleep,
+            reraise=True,
+        )
         while True:
-            self._pace.wait(politely=self._politely)
-            self._report.calls += 1
-            self._asked_for = size.now
             try:
-                answer = question(size.now)
+                answer: Answer = patience(self._counted, size, question)
             except TooMuchData:
                 if not size.refused():
                     raise
-            except TimedOut:
-                size.timed_out()  # repeated later, and then for less
-                raise
             else:
                 count, has_more = _extent(answer)
                 size.answered(count, in_full=count >= size.now or not has_more)
                 self.usage = answer.usage or self.usage
                 return answer
+
+    def _counted(self, size: PageSize, question: Callable[[int], Answer]) -> Answer:
+        self._pace.wait(politely=self._politely)
+        self._report.calls += 1
+        self._asked_for = size.now
+        try:
+            return question(size.now)
+        except TimedOut:
+            size.timed_out()  # it may have been too much
+            raise
 
     def is_last_page_again(self, page: Page | ThreadPage) -> bool:
         """Whether a page that comes again and again may be taken for the end.
@@ -113,6 +142,13 @@ def _extent(answer: Page | ThreadPage) -> tuple[int, bool]:
     if isinstance(answer, Page):
         return len(answer.threads) + len(answer.unreadable), answer.next_cursor is not None
     return len(answer.messages) + len(answer.unreadable), answer.older is not None
+
+
+def _is_stumble(error: BaseException) -> bool:
+    """Whether the next try may well succeed, and the platform did not ask to wait."""
+    if isinstance(error, RetryLater):
+        return not isinstance(error, Throttled) and error.retry_after is None
+    return isinstance(error, BadPayload) and not isinstance(error, ForeignLink)
 
 
 def _without_unstorable(page: Page) -> Page:

@@ -1,6 +1,5 @@
 """What one import did, as it happens. It becomes a row of `import_runs`."""
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -8,18 +7,10 @@ from typing import Any
 
 from shoptalk.db.inbox import Stored
 from shoptalk.db.models import ChannelIntegration
+from shoptalk.db.storable import storable as storable
 from shoptalk.types import Unreadable
 
-#: What PostgreSQL cannot hold in a text: NUL, and halves of surrogate pairs.
-_UNSTORABLE = re.compile("[\0\ud800-\udfff]")
 MOST_SET_ASIDE = 100  #: reasons kept in full; the count goes on
-
-
-def storable(text: str) -> str:
-    """The text with what the database cannot hold replaced by U+FFFD; all else as it came."""
-    if text.isascii() and "\0" not in text:
-        return text  # told at once; most ids and many messages are
-    return _UNSTORABLE.sub("\ufffd", text)
 
 
 @dataclass(slots=True, kw_only=True)

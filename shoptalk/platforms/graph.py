@@ -29,6 +29,7 @@ from urllib3.exceptions import ConnectTimeoutError, NewConnectionError
 from shoptalk.errors import (
     BadPayload,
     DeliveryUncertain,
+    ForeignLink,
     PlatformError,
     RetryLater,
     Throttled,
@@ -135,7 +136,8 @@ class GraphClient:
         Only a missing `next` marks the end: `cursors.after` may be there on the last page.
 
         Raises:
-            BadPayload: `next` points to another host, or no cursor can be found.
+            ForeignLink: `next` points to another host.
+            BadPayload: no cursor can be found.
         """
         paging = listing.get("paging")
         link = paging.get("next") if isinstance(paging, Mapping) else None
@@ -148,7 +150,7 @@ class GraphClient:
         except ValueError:
             raise BadPayload("paging.next is not an address", platform=self._platform) from None
         if not is_ours:
-            raise BadPayload(f"paging.next points to {host}; refused", platform=self._platform)
+            raise ForeignLink(f"paging.next points to {host}; refused", platform=self._platform)
         cursors = paging.get("cursors")
         after = cursors.get("after") if isinstance(cursors, Mapping) else None
         after = after or parse_qs(target.query).get("after", [""])[0]
