@@ -7,8 +7,6 @@ from contextlib import ExitStack, contextmanager
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-import requests
-
 from shoptalk.db import channels as channel_rows
 from shoptalk.db import schema
 from shoptalk.db.chat_tables import ChatTables
@@ -20,6 +18,7 @@ from shoptalk.errors import UsageError
 from shoptalk.importer.pace import Pace
 from shoptalk.platforms import registry
 from shoptalk.platforms.base import Platform, Surroundings
+from shoptalk.platforms.session import HostSession
 from shoptalk.settings import Settings
 from shoptalk.types import Account, Clock
 from shoptalk.vault import Vault, open_vault
@@ -106,7 +105,7 @@ class App:
     def platform(self, name: str, account: Account) -> Platform:
         """An adapter for credentials that may not be stored (yet)."""
         surroundings = Surroundings(
-            session=self._connections.enter_context(requests.Session()),
+            session=self._connections.enter_context(HostSession()),
             settings=self.settings.base_urls,
             clock=self.clock,
             chat=ChatTables(self.database, name, account.external_id),

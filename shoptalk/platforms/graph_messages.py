@@ -85,12 +85,15 @@ class Reader:
         self, listing: Mapping[str, Any], *, thread_id: str
     ) -> tuple[list[InboundMessage], list[Unreadable]]:
         """Read the messages of a `{"data": [...]}`, in its order, and what could not be read."""
-        nodes = nodes_of(listing) or []
-        results = [self.message(node, thread_id=thread_id) for node in nodes]
-        return (
-            [each for each in results if isinstance(each, InboundMessage)],
-            [each for each in results if isinstance(each, Unreadable)],
-        )
+        messages: list[InboundMessage] = []
+        unreadable: list[Unreadable] = []
+        for node in nodes_of(listing) or []:
+            read = self.message(node, thread_id=thread_id)
+            if isinstance(read, InboundMessage):
+                messages.append(read)
+            else:
+                unreadable.append(read)
+        return messages, unreadable
 
     def message(self, node: object, *, thread_id: str) -> InboundMessage | Unreadable:
         if not isinstance(node, dict):
