@@ -1,4 +1,4 @@
-"""shoptalk's own first import of a connected Page.
+"""shoptalk's own first import of a connected Page, into a database with today's schema.
 
 `python -m benchmarks.first_import URL DATABASE_URL HOME` prints what it took as a line of JSON.
 With a number as a fourth argument it is killed once it has stored that many times. Where the Page
@@ -15,7 +15,6 @@ from benchmarks.process import Meter
 from shoptalk.app import App, running
 from shoptalk.connect import connect_channel
 from shoptalk.crashpoints import arm
-from shoptalk.db import schema
 from shoptalk.db.channels import find_account
 from shoptalk.db.models import ChannelIntegration
 from shoptalk.settings import Settings
@@ -31,7 +30,6 @@ def main() -> None:
         graph_calls_per_second=0,
     )
     with running(settings, clock=lambda: datetime.now(UTC)) as app:
-        schema.upgrade(app.unchecked_database)
         channel = find(app)
         if channel is None:
             config = {"access_token": TOKEN}

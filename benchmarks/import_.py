@@ -6,7 +6,7 @@ Processor time, of the process and of PostgreSQL, says the same and is disturbed
 """
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -17,11 +17,13 @@ import psycopg
 from benchmarks.inbox import Digest, digest
 from benchmarks.process import killed, run, serving
 from benchmarks.table import Figure, at_most
+from shoptalk.db import schema
 from shoptalk.db.embedded import EmbeddedServer
+from shoptalk.db.engine import Database, connect
 
 TITLE = "a shop's history, imported for the first time"
 SIZE = 100_000  #: messages
-ROUNDS = 5
+ROUNDS = 4
 STORED_AT_ONCE = 2300  #: messages, as it goes; only where the kill falls depends on it
 MOST_TIMES = 2.0  #: as long as the bare fetch
 MOST_MB = 150.0
@@ -103,14 +105,14 @@ class Place:
             return {**done, "wrong": _digest_of(database, STORED) != expected}
 
     def import_(self, expected: str) -> dict[str, Any]:
-        with self._database() as database:
+        with self._database(schema.upgrade) as database:
             done = self._measured("benchmarks.first_import", self._url, database, str(self._home))
             wrong = bool(done["problems"]) or _digest_of(database, OURS) != expected
             return {**done, "wrong": wrong}
 
     def import_killed_and_resumed(self, expected: str) -> dict[str, Any]:
         """Killed after half of it; `calls` are those that the rest took."""
-        with self._database() as database:
+        with self._database(schema.upgrade) as database:
             arguments = ("benchmarks.first_import", self._url, database, str(self._home))
             half_way = max(1, self._messages // 2 // STORED_AT_ONCE)
             killed(*arguments, str(half_way))
@@ -134,11 +136,15 @@ class Place:
         return float(own.user + own.system + ended + sum(each.user + each.system for each in alive))
 
     @contextmanager
-    def _database(self) -> Iterator[str]:
+    def _database(self, prepare: Callable[[Database], object] = lambda _: None) -> Iterator[str]:
+        url = self._postgres.url.replace("/postgres?", "/inbox?")
         with psycopg.connect(self._postgres.url, autocommit=True) as connection:
             connection.execute("CREATE DATABASE inbox")
             try:
-                yield self._postgres.url.replace("/postgres?", "/inbox?")
+                database = connect(url)
+                prepare(database)
+                database.close()
+                yield url
             finally:
                 connection.execute("DROP DATABASE inbox WITH (FORCE)")
 
