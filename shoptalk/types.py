@@ -9,6 +9,13 @@ from typing import Any
 Clock = Callable[[], datetime]  #: aware UTC; only the CLI and the scheduler pass a real one
 
 
+class Work(StrEnum):
+    """What a process may do of all there is to do."""
+
+    IMPORT = "import"
+    REPLY = "reply"
+
+
 class SenderType(StrEnum):
     CUSTOMER = "customer"
     EMPLOYEE = "employee"  #: a person at the shop

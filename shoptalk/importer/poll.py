@@ -25,6 +25,7 @@ from shoptalk.db.inbox import (
 )
 from shoptalk.db.models import ChannelIntegration
 from shoptalk.db.runs import add_run, calls_since
+from shoptalk.db.wakeup import Wakeup, WakeupKind, wake
 from shoptalk.errors import (
     BadPayload,
     ChannelStopped,
@@ -283,6 +284,8 @@ class _Walk:
             )
             stored = store_threads(session, self._channel, self._rows, imported_at=now)
             self._report.stored += stored
+            if stored.new:
+                wake(session, Wakeup(WakeupKind.REPLY, self._channel.id))
             if stored.unfinished and self._reader.platform.can.history:
                 resume_history(session, self._channel.id)
             for thread_id, at, failed in self._read_again:
