@@ -18,7 +18,11 @@ def channels() -> None:
 
 @channels.command()
 @click.argument("platform")
-@click.option("--account-id", required=True, help="The Page, Instagram account or phone number id.")
+@click.option(
+    "--account-id",
+    required=True,
+    help="The Page, Instagram account or phone number id, or Twilio's account SID.",
+)
 @click.option(
     "--access-token",
     envvar="SHOPTALK_ACCESS_TOKEN",
@@ -31,6 +35,11 @@ def channels() -> None:
 )
 @click.option("--app-secret", envvar="SHOPTALK_APP_SECRET", help="Signs each call if given.")
 @click.option("--login", type=click.Choice(["page", "instagram"]), help="Instagram: which login.")
+@click.option(
+    "--number",
+    help="Twilio: the number customers write to, +15550100 or whatsapp:+15550100.",
+)
+@click.option("--api-key", help="Twilio: the SID of an API key, whose secret is then the token.")
 @click.option("--name", help="What to call it; default: the platform's own name for it.")
 @click.option(
     "--ai",
@@ -46,6 +55,8 @@ def connect(
     access_token_file: Path | None,
     app_secret: str | None,
     login: str | None,
+    number: str | None,
+    api_key: str | None,
     name: str | None,
     ai: str | None,
 ) -> None:
@@ -60,7 +71,13 @@ def connect(
         access_token = _token_in(access_token_file)
     if access_token is None:
         access_token = _ask_for_token()
-    config = {"access_token": access_token, "app_secret": app_secret, "login": login}
+    config = {
+        "access_token": access_token,
+        "app_secret": app_secret,
+        "login": login,
+        "number": number,
+        "api_key": api_key,
+    }
     channel = connect_channel(
         app,
         platform,

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import case, select, text, update
+from sqlalchemy import and_, case, null, select, text, update
 from sqlalchemy.orm import Session
 
 from shoptalk.db.models import Delivery, Message, Turn, TurnStatus
@@ -11,7 +11,7 @@ from shoptalk.db.turns import lock_conversation
 from shoptalk.errors import UsageError
 from shoptalk.types import SenderType
 
-SETTLED = ("sent", "failed", "uncertain")
+SETTLED = ("sent", "delivered", "failed", "uncertain")
 BY_HAND = "tried again by hand"
 
 
@@ -60,13 +60,30 @@ _STORE_OUR_MESSAGE = text("""
 """)
 
 
-def record_sent(session: Session, delivery: Delivery, message_id: str, *, now: datetime) -> None:
-    """The platform took it: keep its id, and the message as one of the conversation's."""
+def record_sent(
+    session: Session,
+    delivery: Delivery,
+    message_id: str,
+    *,
+    now: datetime,
+    check_at: datetime | None = None,
+) -> None:
+    """The platform took it: keep its id, and the message as one of the conversation's.
+
+    Args:
+        check_at: when to ask what became of it; None: the platform does not tell.
+    """
     lock_conversation(session, delivery.conversation_id)
     session.execute(
         update(Delivery)
         .where(Delivery.id == delivery.id)
-        .values(status="sent", message_id=message_id, sent_at=now, failure_reason=None)
+        .values(
+            status="sent",
+            message_id=message_id,
+            sent_at=now,
+            failure_reason=None,
+            check_at=check_at,
+        )
     )
     session.execute(
         _STORE_OUR_MESSAGE,
@@ -113,7 +130,8 @@ def settle_unsent(session: Session, turn: Turn, status: str, reason: str) -> Non
 def retry(session: Session, delivery: Delivery, *, now: datetime) -> None:
     """Take up a turn again whose delivery failed or is uncertain, by a person's decision.
 
-    What an import has met meanwhile did arrive, and is not sent again.
+    What an import has met meanwhile did arrive, and is not sent again. What the platform took and
+    could not deliver is sent anew, as a message of its own.
 
     Raises:
         UsageError: another turn of the conversation is open.
@@ -126,12 +144,15 @@ def retry(session: Session, delivery: Delivery, *, now: datetime) -> None:
         )
     ):
         raise UsageError("The conversation is being answered just now: try again in a minute.")
+    was_met = and_(Delivery.message_id.is_not(None), Delivery.sent_at.is_(None))
     session.execute(
         update(Delivery)
         .where(Delivery.turn_id == delivery.turn_id, Delivery.status.in_(["failed", "uncertain"]))
         .values(
-            status=case((Delivery.message_id.is_not(None), "sent"), else_="waiting"),
-            failure_reason=case((Delivery.message_id.is_(None), BY_HAND)),
+            status=case((was_met, "sent"), else_="waiting"),
+            failure_reason=case((was_met, null()), else_=BY_HAND),
+            message_id=case((was_met, Delivery.message_id), else_=null()),
+            sent_at=None,
         )
     )
     session.execute(

@@ -11,7 +11,11 @@ from shoptalk.errors import UsageError
 if TYPE_CHECKING:
     from alembic.config import Config
 
-REVISIONS = ("0001", "0002")  #: oldest first; kept here so that a check need not load Alembic
+REVISIONS = (
+    "0001",
+    "0002",
+    "0003",
+)  #: oldest first; kept here so that a check need not load Alembic
 HEAD = REVISIONS[-1]
 UPGRADE_LOCK = 0x73686F70  #: any constant; two upgrades at once wait for each other on it
 

@@ -22,6 +22,7 @@ from shoptalk.db.inbox import (
     threads_to_read_again,
 )
 from shoptalk.db.models import ChannelIntegration
+from shoptalk.db.opt_outs import note_words
 from shoptalk.db.runs import add_run
 from shoptalk.errors import (
     BadPayload,
@@ -31,6 +32,9 @@ from shoptalk.errors import (
     RetryLater,
     Throttled,
 )
+from shoptalk.importer.attachments import with_attachments
+from shoptalk.importer.deliveries import DeliveryNews
+from shoptalk.importer.keywords import words_of
 from shoptalk.importer.reader import Reader
 from shoptalk.importer.report import RunReport
 from shoptalk.importer.threads import reaches, read_back_to, rows_of
@@ -69,6 +73,7 @@ def poll_channel(
         walk.store(complete=False)
         raise
     walk.store(complete=True)
+    walk.deliveries.settle()
 
 
 class _Walk:
@@ -88,6 +93,7 @@ class _Walk:
         self._channel = channel
         self._reader = reader
         self._report = report
+        self.deliveries = DeliveryNews(database, channel.id, reader, clock=clock)
         self._overlap = overlap
         self._clock = clock
         self._rows: list[ThreadRows] = []
@@ -106,9 +112,11 @@ class _Walk:
             reach("import.page_read")
             if cursor is None:
                 self._newest = max(_changes(page), default=None)
-            self._read_changed(page)
+            self.deliveries.gather(page)
+            self._read_changed(with_attachments(self._database, self._reader, page))
             cursor = page.next_cursor
-            if cursor is None or _ends_before(page, self._look_back_to):
+            is_over = not page.another_list_follows and _ends_before(page, self._look_back_to)
+            if cursor is None or is_over:
                 return
             if asked[cursor] == TIMES_ASKED:
                 if self._reader.is_last_page_again(page):
@@ -277,6 +285,8 @@ class _Walk:
             )
             stored = store_threads(session, self._channel, self._rows, imported_at=now)
             self._report.stored += stored
+            keywords = self._reader.platform.can.keywords
+            note_words(session, self._channel.id, words_of(self._rows, keywords))
             if stored.unfinished and self._reader.platform.can.history:
                 resume_history(session, self._channel.id)
             for thread_id, at, failed in self._read_again:

@@ -1,5 +1,6 @@
 """Asking a platform: paced, counted, and with smaller questions where it wants them."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import TypeVar
@@ -7,8 +8,15 @@ from typing import TypeVar
 from shoptalk.errors import TooMuchData
 from shoptalk.importer.pace import Pace
 from shoptalk.importer.report import RunReport, storable
-from shoptalk.platforms.base import Page, Platform, ThreadPage, Usage
-from shoptalk.types import Unreadable
+from shoptalk.platforms.base import (
+    FetchesAttachments,
+    Page,
+    Platform,
+    TellsDelivery,
+    ThreadPage,
+    Usage,
+)
+from shoptalk.types import Attachment, DeliveryReport, Unreadable
 
 LIST_LIMIT = 25  #: threads asked for at once; what the platform gives without complaint
 THREAD_LIMIT = 50  #: messages of one thread asked for at once
@@ -58,6 +66,22 @@ class Reader:
                 continue
             self._report.put_aside(page.unreadable)
             return self._noted(page)
+
+    def attachments(self, message_id: str) -> Sequence[Attachment]:
+        assert isinstance(self.platform, FetchesAttachments)
+        self._before_call()
+        return self.platform.fetch_attachments(message_id)
+
+    def delivery(self, message_id: str) -> DeliveryReport | None:
+        assert isinstance(self.platform, TellsDelivery)
+        self._before_call()
+        return self.platform.fetch_delivery(message_id)
+
+    def put_aside(self, reason: str, thread_id: str | None, message_id: str) -> None:
+        """Put on record what could not be read of one message."""
+        self._report.put_aside(
+            [Unreadable(reason=reason, thread_id=thread_id, message_id=message_id)]
+        )
 
     @property
     def next_list_limit(self) -> int:

@@ -44,6 +44,7 @@ from shoptalk.platforms.base import (
     ThreadPage,
     credential_health,
 )
+from shoptalk.platforms.sms_segments import UCS2_PART
 from shoptalk.types import Unreadable
 
 NINE = datetime(2026, 10, 4, 9, 0, tzinfo=UTC)
@@ -318,12 +319,12 @@ class PlatformContract(ABC):
     @responses.activate
     def test_text_at_the_limit_is_accepted_and_kept_whole(self) -> None:
         can = self.make().can
-        letter, width = {
-            TextUnit.CHARACTERS: ("ش", 1),
-            TextUnit.UTF8_BYTES: ("ش", 2),
-            TextUnit.UTF16_UNITS: ("😀", 2),
+        text = {
+            TextUnit.CHARACTERS: "ش" * can.max_text,
+            TextUnit.UTF8_BYTES: "ش" * (can.max_text // 2),
+            TextUnit.UTF16_UNITS: "😀" * (can.max_text // 2),
+            TextUnit.SMS_SEGMENTS: "ش" * (can.max_text * UCS2_PART),
         }[can.text_unit]
-        text = letter * (can.max_text // width)
         self.answer(Call.SEND, self.vendor.good[Call.SEND])
         assert self.run(Call.SEND, text=text) == self.vendor.sent_id
         body = responses.calls[0].request.body or b""

@@ -13,6 +13,8 @@ MOST_ROUNDS = 6  #: a model that still calls tools after that many answers is go
 RunTool = Callable[[str], str]  #: from the arguments' JSON text to the result's
 FindWrongPrices = Callable[[str], Sequence[str]]  #: the amounts of a text that are not the shop's
 
+AskForLess = Callable[[str], str | None]  #: what to say of a text that is too long
+
 CORRECTION = """\
 Your answer was not sent: {amounts} cannot be found in the catalog or in an order. Write the whole
 answer again with the catalog's prices only, and without discounts."""
@@ -24,12 +26,14 @@ def compose_reply(
     *,
     create_order: RunTool,
     find_wrong_prices: FindWrongPrices = lambda _text: (),
+    ask_for_less: AskForLess = lambda _text: None,
     longest: timedelta,
     elapsed: Callable[[], float] = monotonic,
 ) -> str:
     """The text to send. Tools run on the way, with their effects.
 
     Args:
+        ask_for_less: an answer that is still too long when told so is taken as it is.
         longest: what all rounds together may take.
         elapsed: a clock that only goes forward, in seconds.
 
@@ -40,7 +44,7 @@ def compose_reply(
     """
     deadline = elapsed() + longest.total_seconds()
     talk = model.begin(prompt)
-    corrected = False
+    corrected = asked_for_less = False
     for _ in range(MOST_ROUNDS):
         left = deadline - elapsed()
         if left <= 0:
@@ -52,7 +56,12 @@ def compose_reply(
                 raise ModelRefused("the model's answer is empty")
             wrong = find_wrong_prices(text)
             if not wrong:
-                return text
+                complaint = None if asked_for_less else ask_for_less(text)
+                if complaint is None:
+                    return text
+                asked_for_less = True
+                talk.correct(complaint)
+                continue
             if corrected:
                 raise PriceRefused(f"the model quoted {', '.join(wrong)}")
             corrected = True

@@ -20,29 +20,27 @@ from shoptalk.db.conversations import last_messages, messages_of_turn
 from shoptalk.db.deliveries import settle_unsent
 from shoptalk.db.engine import Database
 from shoptalk.db.models import ChannelIntegration, Conversation, Turn, TurnStatus
+from shoptalk.db.opt_outs import note_opted_out
 from shoptalk.errors import (
     ChannelStopped,
-    DeliveryUncertain,
-    GiveUp,
     ModelRefused,
     ModelUnavailable,
     PlatformError,
     PriceRefused,
     RetryLater,
     ShoptalkError,
-    ThreadTaken,
     Throttled,
-    WindowClosed,
 )
-from shoptalk.platforms.base import Platform, Recipient
+from shoptalk.outcomes import outcome_of
+from shoptalk.platforms.base import Capabilities, Platform, Recipient
 from shoptalk.responder import tools
 from shoptalk.responder.agent import compose_reply
+from shoptalk.responder.brevity import ask_for_less, brevity_hint, parts_of
 from shoptalk.responder.context import Context, read_context
 from shoptalk.responder.deliver import ClaimLost, Courier
 from shoptalk.responder.loops import LOOP_LOOKS_AT, is_loop
 from shoptalk.responder.model.base import Model
 from shoptalk.responder.quotes import Shelf, unbacked
-from shoptalk.responder.split import split
 from shoptalk.responder.window import WINDOW_MARGIN
 from shoptalk.types import Clock, Outcome
 
@@ -114,7 +112,7 @@ class Answerer:
         except RetryLater as exc:
             self._put_back(turn, exc, wait=exc.retry_after or _backoff(turn), failed=True)
         except PlatformError as exc:
-            return self._close(turn, _outcome_of(exc), str(exc))
+            return self._close(turn, outcome_of(exc), str(exc))
         return None
 
     def _answer(self, turn: Turn, conversation: Conversation, platform: Platform) -> Outcome | None:
@@ -138,7 +136,10 @@ class Answerer:
         """The reason not to answer this turn now, if there is one."""
         now = self.clock()
         with self.database.transaction() as session:
-            if not session.get_one(Conversation, turn.conversation_id).ai_enabled:
+            conversation = session.get_one(Conversation, turn.conversation_id)
+            if conversation.is_opted_out:
+                return Outcome.OPTED_OUT
+            if not conversation.ai_enabled:
                 return Outcome.AI_OFF
             if turns.find_answer_by_person(session, turn) is not None:
                 return Outcome.ANSWERED_BY_PERSON
@@ -151,10 +152,9 @@ class Answerer:
                 return Outcome.REPLY_LIMIT
             if is_loop(last_messages(session, turn.conversation_id, limit=LOOP_LOOKS_AT)):
                 return Outcome.LOOP
-        return self._window_outcome(turn, platform)
+        return self._window_outcome(turn, platform.can.reply_window_of(conversation.thread_id))
 
-    def _window_outcome(self, turn: Turn, platform: Platform) -> Outcome | None:
-        window = platform.can.reply_window
+    def _window_outcome(self, turn: Turn, window: timedelta | None) -> Outcome | None:
         if window is None or self.clock() < turn.last_message_at + window - WINDOW_MARGIN:
             return None
         return Outcome.WINDOW_CLOSED
@@ -181,15 +181,18 @@ class Answerer:
                 raise ClaimLost
             turns.leave_to_person(session, turn)
             context = read_context(
-                session, turn, default_model=self.policy.default_model, now=self.clock()
+                session,
+                turn,
+                default_model=self.policy.default_model,
+                now=self.clock(),
+                hint=brevity_hint(platform.can),
             )
         reach("reply.context_read")
-        reply = self._ask_model(turn, context)
+        reply = self._ask_model(turn, context, platform.can)
         reach("reply.model_answered")
-        parts = split(reply, limit=platform.can.max_text, unit=platform.can.text_unit)
-        self._commit_answer(turn, context, parts)
+        self._commit_answer(turn, context, parts_of(reply, platform.can))
 
-    def _ask_model(self, turn: Turn, context: Context) -> str:
+    def _ask_model(self, turn: Turn, context: Context, can: Capabilities) -> str:
         """Have the reply composed, unless the model has failed everybody lately."""
         with self.database.transaction() as session:
             broken = circuits.find_open(session, circuits.MODEL, now=self.clock())
@@ -204,6 +207,7 @@ class Answerer:
                 context.prompt,
                 create_order=lambda arguments: self._create_order(turn, arguments),
                 find_wrong_prices=lambda text: self._find_wrong_prices(turn, context, text),
+                ask_for_less=lambda text: ask_for_less(text, can),
                 longest=self.policy.longest_thinking,
             )
         except ModelUnavailable as exc:
@@ -262,27 +266,14 @@ class Answerer:
                 settle_unsent(
                     session, turn, "uncertain" if uncertain else "failed", error or outcome.sentence
                 )
+            if ours and outcome == Outcome.OPTED_OUT and error is not None:
+                note_opted_out(session, turn.conversation_id, at=turn.last_message_at)
             reach("reply.in_close")
         reach("reply.closed")
         if not ours:
             return None
         log.info("a turn ended", extra=_about(turn) | {"outcome": outcome, "error": error})
         return outcome
-
-
-def _outcome_of(error: PlatformError) -> Outcome:
-    """What it means for the turn that the platform would not take the reply."""
-    match error:
-        case DeliveryUncertain():
-            return Outcome.DELIVERY_UNCERTAIN
-        case WindowClosed():
-            return Outcome.WINDOW_CLOSED
-        case ThreadTaken():
-            return Outcome.THREAD_TAKEN
-        case GiveUp():
-            return Outcome.UNREACHABLE
-        case _:
-            return Outcome.DELIVERY_FAILED
 
 
 def _backoff(turn: Turn) -> timedelta:

@@ -41,7 +41,10 @@ class Context:
         return [message.id for message in self.messages]
 
 
-def read_context(session: Session, turn: Turn, *, default_model: str, now: datetime) -> Context:
+def read_context(
+    session: Session, turn: Turn, *, default_model: str, now: datetime, hint: str | None = None
+) -> Context:
+    """Read what the model needs; `hint` is what the platform asks of an answer."""
     conversation = session.get_one(Conversation, turn.conversation_id)
     agent = session.get(Agent, conversation.agent_id) if conversation.agent_id else None
     messages = messages_of_turn(session, turn.id)
@@ -54,7 +57,7 @@ def read_context(session: Session, turn: Turn, *, default_model: str, now: datet
     prompt = Prompt(
         model=(agent.model if agent else None) or default_model,
         instructions=_instructions(agent, products),
-        situation=_situation(now, orders_of_turn(session, turn.id)),
+        situation=_situation(now, orders_of_turn(session, turn.id), hint),
         lines=[_line(message) for message in in_order],
         tools=[CREATE_ORDER],
         prompt_id=agent.prompt_id if agent else None,
@@ -90,13 +93,14 @@ def _one_line(text: str) -> str:
     return " ".join(text.split())
 
 
-def _situation(now: datetime, orders: Sequence[Order]) -> str:
+def _situation(now: datetime, orders: Sequence[Order], hint: str | None) -> str:
     lines = [f"It is {now:%A, %d %B %Y, %H:%M} UTC."]
     lines += [
         f"In this turn order {order.id} was already placed: {order.quantity} × "
         f"{order.product_name}, {amount(order.total)} {order.currency}. Do not place it again."
         for order in orders
     ]
+    lines += [hint] if hint else []
     return "\n".join(lines)
 
 

@@ -18,11 +18,12 @@ from shoptalk.db.deliveries import (
     record_sent,
     wait_again,
 )
+from shoptalk.db.delivery_reports import FIRST_CHECK
 from shoptalk.db.engine import Database
 from shoptalk.db.models import Conversation, Delivery, Turn
 from shoptalk.db.turns import hold
 from shoptalk.errors import DeliveryUncertain, PlatformError, RetryLater
-from shoptalk.platforms.base import Platform, Recipient
+from shoptalk.platforms.base import Platform, Recipient, TellsDelivery
 from shoptalk.types import Clock, InboundMessage, Outcome, SenderType
 
 READ_BACK_AFTER = timedelta(seconds=60)
@@ -104,8 +105,7 @@ class Courier:
                 wait_again(session, delivery, str(exc))
             raise
         reach("send.answered")
-        with self.database.transaction() as session:
-            record_sent(session, delivery, message_id, now=self.clock())
+        self._record_sent(delivery, message_id)
         reach("send.recorded")
 
     def _has_arrived(self, delivery: Delivery) -> bool:
@@ -130,9 +130,14 @@ class Courier:
             if message is None:
                 return False
             found = message.message_id
-        with self.database.transaction() as session:
-            record_sent(session, delivery, found, now=self.clock())
+        self._record_sent(delivery, found)
         return True
+
+    def _record_sent(self, delivery: Delivery, message_id: str) -> None:
+        now = self.clock()
+        check_at = now + FIRST_CHECK if isinstance(self.platform, TellsDelivery) else None
+        with self.database.transaction() as session:
+            record_sent(session, delivery, message_id, now=now, check_at=check_at)
 
     def _find_in_thread(self, content: str, *, since: datetime) -> InboundMessage | None:
         """Our text in the thread, written since we began to send it."""
