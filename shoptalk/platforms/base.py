@@ -140,6 +140,7 @@ class ThreadPage:
 class Recipient:
     thread_id: str
     customer_id: str
+    last_message_id: str | None = None  #: the customer's newest, which some show typing for
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

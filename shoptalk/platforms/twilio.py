@@ -69,6 +69,7 @@ SMS = Capabilities(
 )
 ON_WHATSAPP = replace(
     SMS,
+    typing=True,
     max_text=1600,
     text_unit=TextUnit.CHARACTERS,
     brief=None,
@@ -90,14 +91,14 @@ class Twilio:
     def __init__(self, account: Account, surroundings: Surroundings) -> None:
         self._address = address_of(account.config.get("number") or account.external_id)
         self._is_whatsapp = self._address.startswith(WHATSAPP)
-        if self._is_whatsapp:
-            self.can = ON_WHATSAPP
         self._api = TwilioApi(
             self.name,
             account,
             surroundings,
             base_url=surroundings.settings.get("twilio_api_base_url") or BASE_URL,
         )
+        if self._is_whatsapp:
+            self.can = replace(ON_WHATSAPP, typing=self._api.messaging_url is not None)
 
     def identify(self) -> Identity:
         """Ask for what polling will ask for: an API key may read messages and not the account.
@@ -175,14 +176,19 @@ class Twilio:
         """
         to = self._customer_in(recipient.thread_id)
         form = {OUTGOING: self._address, INCOMING: to, "Body": text}
-        answer = self._api.post("Messages.json", form=form)
+        answer = self._api.send("Messages.json", form=form)
         sid = answer.body.get("sid")
         if not isinstance(sid, str) or not sid:
             raise DeliveryUncertain("the answer to a send has no sid", platform=self.name)
         return sid
 
     def show_typing(self, recipient: Recipient) -> None:
-        raise UsageError("Twilio shows no typing for SMS, and on WhatsApp only for one message.")
+        """Show it for the customer's newest message, which is marked as read with it."""
+        if not self.can.typing:
+            raise UsageError("Twilio shows typing on WhatsApp only, not for SMS.")
+        if recipient.last_message_id is None:
+            raise GiveUp("there is no message to show it for", platform=self.name)
+        self._api.show_typing(recipient.last_message_id)
 
     def fetch_delivery(self, message_id: str) -> DeliveryReport | None:
         answer = self._api.get("Messages", f"{message_id}.json")

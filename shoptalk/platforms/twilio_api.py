@@ -74,6 +74,7 @@ class TwilioApi:
         self._auth = HTTPBasicAuth(user, token)
         self._session = surroundings.session
         self._base_url = base_url.rstrip("/")
+        self.messaging_url = _messaging_url(self._base_url)  #: None: it cannot be told
 
     def list(self, *path: str, params: Mapping[str, str]) -> Answer:
         """Read one page of a list of the account.
@@ -83,21 +84,33 @@ class TwilioApi:
             BadPayload: the answer is not Twilio's JSON.
             PlatformError: whatever the error table says.
         """
-        return self._exchange("GET", path, params=params, is_list=True)
+        return self._exchange("GET", self.url(*path), params=params, is_list=True)
 
     def get(self, *path: str) -> Answer:
         """Read one thing of the account; raises as `list` does, and GiveUp where it is gone."""
-        return self._exchange("GET", path)
+        return self._exchange("GET", self.url(*path))
 
-    def post(self, *path: str, form: Mapping[str, str]) -> Answer:
-        """Post a form.
+    def send(self, *path: str, form: Mapping[str, str]) -> Answer:
+        """Post a form that must not be repeated on a guess.
 
         Raises:
             RetryLater: nothing left us, or it was refused for now.
             DeliveryUncertain: it left us and no clear answer came back.
             PlatformError: whatever the error table says.
         """
-        return self._exchange("POST", path, form=form)
+        return self._exchange("POST", self.url(*path), form=form, is_send=True)
+
+    def show_typing(self, message_id: str) -> None:
+        """Show a WhatsApp customer that the answer to a message is being written.
+
+        Raises:
+            PlatformError: it was not shown.
+
+        Source: https://www.twilio.com/docs/whatsapp/api/typing-indicators-resource
+        """
+        assert self.messaging_url is not None
+        form = {"channel": "whatsapp", "messageId": message_id}
+        self._exchange("POST", f"{self.messaging_url}/v2/Indicators/Typing.json", form=form)
 
     def url(self, *path: str) -> str:
         parts = ("Accounts", self.account_sid, *path)
@@ -129,17 +142,17 @@ class TwilioApi:
     def _exchange(
         self,
         method: str,
-        path: tuple[str, ...],
+        url: str,
         *,
         params: Mapping[str, str] | None = None,
         form: Mapping[str, str] | None = None,
+        is_send: bool = False,
         is_list: bool = False,
     ) -> Answer:
-        is_send = method == "POST"
         try:
             response = self._session.request(
                 method,
-                self.url(*path),
+                url,
                 params=params,
                 data=form,
                 auth=self._auth,
@@ -177,6 +190,16 @@ class TwilioApi:
             is_list=is_list,
             retry_after=_retry_after(response),
         )
+
+
+def _messaging_url(base_url: str) -> str | None:
+    """Where the API that shows typing is, as the neighbour of the one that is configured.
+
+    The credentials go to no host that is not Twilio's: another name has no such neighbour.
+    """
+    head, found, tail = base_url.rpartition("api.")
+    is_name = head.endswith("/") and tail.endswith("twilio.com") and "/" not in tail
+    return f"{head}messaging.{tail}" if found and is_name else None
 
 
 def _retry_after(response: requests.Response) -> timedelta | None:

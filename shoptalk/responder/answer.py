@@ -120,7 +120,7 @@ class Answerer:
             outcome = self._why_not(turn, platform)
             if outcome is not None:
                 return self._close(turn, outcome, None)
-            self._show_typing(conversation, platform)
+            self._show_typing(turn, conversation, platform)
             self._write_answer(turn, platform)
         held_back = Courier(
             database=self.database,
@@ -159,13 +159,18 @@ class Answerer:
             return None
         return Outcome.WINDOW_CLOSED
 
-    def _show_typing(self, conversation: Conversation, platform: Platform) -> None:
+    def _show_typing(self, turn: Turn, conversation: Conversation, platform: Platform) -> None:
         if not platform.can.typing:
             return
+        with self.database.transaction() as session:
+            messages = messages_of_turn(session, turn.id)
+        recipient = Recipient(
+            thread_id=conversation.thread_id,
+            customer_id=conversation.customer_id,
+            last_message_id=messages[-1].message_id if messages else None,
+        )
         try:
-            platform.show_typing(
-                Recipient(thread_id=conversation.thread_id, customer_id=conversation.customer_id)
-            )
+            platform.show_typing(recipient)
         except PlatformError as exc:
             log.debug("typing was not shown", extra={"error": str(exc)})
 

@@ -15,7 +15,7 @@ from shoptalk.sandbox.graph.question import dumps
 from shoptalk.sandbox.graph.targets import target_of
 from shoptalk.sandbox.ledger import Call, Sent, fingerprint, without_secrets
 from shoptalk.sandbox.twilio import http as twilio
-from shoptalk.sandbox.twilio.asked import HOST as TWILIO
+from shoptalk.sandbox.twilio.asked import HOSTS as TWILIO_HOSTS
 from shoptalk.sandbox.twilio.asked import Asked
 from shoptalk.sandbox.twilio.asked import read as read_asked
 from shoptalk.sandbox.twilio.asked import target_of as target_of_asked
@@ -46,7 +46,7 @@ def middleware(world: World) -> Middleware:
                 return web.Response()
             EXCHANGE.set(exchange)
             target = target_of(world, exchange.question)
-        elif host == TWILIO:
+        elif host in TWILIO_HOSTS:
             try:
                 asked = request[twilio.ASKED] = await read_asked(request)
             except ConnectionResetError:
@@ -198,7 +198,7 @@ def _entry(
 
 def _is_abroad(world: World, target: Target, token: str | None) -> bool:
     """Say whether a token went to a host that is nobody's, or a Graph token to the model's."""
-    if token is None or target.host in {*HOSTS, TWILIO}:
+    if token is None or target.host in {*HOSTS, *TWILIO_HOSTS}:
         return False
     return target.kind == "foreign" or token in world.tokens
 

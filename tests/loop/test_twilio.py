@@ -197,6 +197,15 @@ def test_wrong_credentials_are_refused_before_anything_is_stored(shop: Shop) -> 
     assert shop.channels() == []
 
 
+@pytest.mark.parametrize(("sender", "times"), [(NUMBER, 0), (SENDER, 1)])
+def test_typing_is_shown_on_whatsapp_only(shop: Shop, sender: str, times: int) -> None:
+    opens(shop, sender)
+    writes(shop, "Hello!", sender=sender)
+    assert shop.answers() == {"answered": 1}
+    calls = shop.world.ledger.calls(kind="typing")
+    assert [call.status for call in calls] == [200] * times
+
+
 # Length
 
 

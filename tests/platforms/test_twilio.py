@@ -11,6 +11,7 @@ from shoptalk.errors import (
     ChannelStopped,
     DeliveryUncertain,
     GiveUp,
+    RetryLater,
     UsageError,
 )
 from shoptalk.platforms.base import Recipient, Surroundings
@@ -27,6 +28,7 @@ from .twilio_samples import (
     NUMBER,
     ON_WHATSAPP,
     TOKEN,
+    TYPING,
     listing,
     record,
     refusal,
@@ -88,16 +90,19 @@ class TestContract(PlatformContract):
 class TestContractOnWhatsApp(TestContract):
     vendor = Vendor(
         name="twilio",
-        recipient=Recipient(thread_id=f"whatsapp_{CUSTOMER}", customer_id=CUSTOMER),
+        recipient=Recipient(
+            thread_id=f"whatsapp_{CUSTOMER}", customer_id=CUSTOMER, last_message_id=sid(3)
+        ),
         sent_id=sid(7),
         secrets=(TOKEN,),
         throttled=refusal(20429, 429),
         dead_token=refusal(20003, 401),
-        routes=TestContract.vendor.routes,
+        routes={**TestContract.vendor.routes, Call.TYPING: ("POST", TYPING)},
         good={
             **TestContract.vendor.good,
             Call.PAGE: {"json": listing(record(3, wa=True), record(2, wa=True))},
             Call.THREAD: {"json": listing(record(5, ours=True, wa=True))},
+            Call.TYPING: {"json": {"success": True}},
         },
         empty_page_with_next=TestContract.vendor.empty_page_with_next,
         foreign_next=TestContract.vendor.foreign_next,
@@ -452,6 +457,43 @@ def test_a_report_about_another_message_makes_no_sense() -> None:
         twilio().fetch_delivery(sid(1))
 
 
-def test_nothing_shows_typing() -> None:
-    with pytest.raises(UsageError):
+def test_sms_shows_no_typing() -> None:
+    assert not twilio().can.typing
+    with pytest.raises(UsageError, match="WhatsApp only"):
         twilio().show_typing(RECIPIENT)
+
+
+@responses.activate
+def test_typing_is_shown_for_the_customers_newest_message() -> None:
+    responses.post(TYPING, json={"success": True})
+    platform = twilio(ON_WHATSAPP)
+    platform.show_typing(TestContractOnWhatsApp.vendor.recipient)
+    sent = dict(parse_qsl(str(responses.calls[0].request.body)))
+    assert sent == {"channel": "whatsapp", "messageId": sid(3)}
+    with pytest.raises(GiveUp):
+        platform.show_typing(Recipient(thread_id=f"whatsapp_{CUSTOMER}", customer_id=CUSTOMER))
+
+
+@responses.activate
+def test_typing_that_was_not_shown_leaves_nothing_uncertain() -> None:
+    responses.post(TYPING, body=requests.ReadTimeout("no answer"))
+    with pytest.raises(RetryLater):
+        twilio(ON_WHATSAPP).show_typing(TestContractOnWhatsApp.vendor.recipient)
+
+
+@pytest.mark.parametrize(
+    ("base_url", "shows"),
+    [
+        ("", True),
+        ("https://api.twilio.com", True),
+        ("https://api.dublin.ie1.twilio.com/", True),
+        ("http://127.0.0.1:8765/api.twilio.com", True),
+        ("http://127.0.0.1:4010", False),
+        ("https://api.twilio.com.evil.example", False),
+        ("https://evil.example/api.eviltwilio.example", False),
+    ],
+)
+def test_typing_goes_to_twilio_or_nowhere(base_url: str, shows: bool) -> None:
+    settings = {"twilio_api_base_url": base_url}
+    around = Surroundings(session=requests.Session(), settings=settings, clock=lambda: NINE)
+    assert Twilio(account(number=ON_WHATSAPP), around).can.typing is shows

@@ -12,7 +12,8 @@ from shoptalk.platforms.testing import NINE, Response
 from shoptalk.platforms.twilio import Twilio
 from shoptalk.types import Account
 
-API = "https://api.twilio.example"
+API = "https://api.dublin.ie1.twilio.com"  # of a region
+TYPING = "https://messaging.dublin.ie1.twilio.com/v2/Indicators/Typing.json"
 ACCOUNT_SID = "AC" + "0123456789abcdef" * 2
 TOKEN = "authTokenNobodyMaySee"
 NUMBER, CUSTOMER = "+15550100", "+4915112345678"

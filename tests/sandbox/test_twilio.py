@@ -238,6 +238,23 @@ def test_too_many_requests_at_once_are_refused(twilio: Twilio) -> None:
     assert twilio.list()["messages"] == []
 
 
+def test_typing_is_shown_for_a_whatsapp_message_of_the_customers(twilio: Twilio) -> None:
+    theirs = twilio.world.add_message(SENDER, ANN, "Hello")
+    ours = twilio.world.add_message(SENDER, ANN, "Hi", side="employee")
+    url = f"{twilio.url}/messaging.twilio.com/v2/Indicators/Typing.json"
+    for message_id, channel, status in (
+        (theirs.id, "whatsapp", 200),
+        (theirs.id, "sms", 400),
+        (ours.id, "whatsapp", 400),
+        ("SM0", "whatsapp", 404),
+    ):
+        form = {"channel": channel, "messageId": message_id}
+        answer = requests.post(url, data=form, auth=twilio.auth, timeout=10)
+        assert answer.status_code == status
+    assert [call.kind for call in twilio.world.ledger.calls()] == ["typing"] * 4
+    assert twilio.world.ledger.tokens_sent_abroad() == []
+
+
 # Faults, in Twilio's shape
 
 

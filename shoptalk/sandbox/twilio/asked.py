@@ -11,13 +11,15 @@ from shoptalk.sandbox.ledger import Sent
 from shoptalk.sandbox.twilio.errors import TwilioError
 from shoptalk.sandbox.world import World
 
-HOST = "api.twilio.com"
+HOST, MESSAGING_HOST = "api.twilio.com", "messaging.twilio.com"
+HOSTS = (HOST, MESSAGING_HOST)
 
 
 @dataclass(slots=True, kw_only=True)
 class Asked:
+    host: str
     method: str
-    path: tuple[str, ...]  #: below the account, e.g. ("Messages.json",)
+    path: tuple[str, ...]  #: below the account, e.g. ("Messages.json",), or all of it
     account_sid: str
     query: dict[str, str]
     form: dict[str, list[str]]
@@ -35,6 +37,8 @@ class Asked:
                 return "list"
             case "POST", ("Messages.json",):
                 return "send"
+            case "POST", ("v2", "Indicators", "Typing.json"):
+                return "typing"
             case "GET", ("Messages", _):
                 return "message"
             case "GET", ("Messages", _, "Media.json") | ("Messages", _, "Media", _):
@@ -47,7 +51,7 @@ class Asked:
 
 async def read(request: web.Request) -> Asked:
     """Understand a request."""
-    parts = [part for part in request.path.split("/") if part][1:]
+    host, *parts = [part for part in request.path.split("/") if part]
     is_account = len(parts) > 2 and parts[1] == "Accounts"
     form: dict[str, list[str]] = {}
     if request.method == "POST":
@@ -55,9 +59,10 @@ async def read(request: web.Request) -> Asked:
             form.setdefault(name, []).append(str(value))
     user, token = _credentials(request.headers.get("Authorization", ""))
     return Asked(
+        host=host,
         method=request.method,
-        path=tuple(parts[3:]) if is_account else (),
-        account_sid=parts[2] if is_account else "",
+        path=tuple(parts[3:] if is_account else parts),
+        account_sid=parts[2] if is_account else user or "",
         query=dict(request.query),
         form=form,
         user=user,
@@ -70,11 +75,11 @@ def target_of(world: World, asked: Asked) -> Target:
     """Describe a request to the fault rules and the ledger."""
     words = [asked.query.get("To"), asked.query.get("From"), asked.text("From")]
     if asked.path[:1] == ("Messages",):
-        message = world.find_message(asked.path[1].removesuffix(".json"))
-        words.append(message.account_id if message else None)
+        words.append(_sender_of(world, asked.path[1].removesuffix(".json")))
+    words.append(_sender_of(world, asked.text("messageId")))
     ours = [word for word in words if word in world.accounts]
     return Target(
-        host=HOST,
+        host=asked.host,
         method=asked.method,
         path=f"/{'/'.join(asked.path)}",
         kind=asked.kind,
@@ -99,9 +104,16 @@ def accounts_of(world: World, asked: Asked) -> list[SandboxAccount]:
     )
     if not is_known or token is None:
         raise TwilioError(20003)
+    if asked.host == MESSAGING_HOST:
+        asked.account_sid = token.owner_id
     if token.owner_id != asked.account_sid:
         raise TwilioError(20404)
     return [each for each in world.accounts.values() if each.account_sid == asked.account_sid]
+
+
+def _sender_of(world: World, sid: str) -> str | None:
+    message = world.find_message(sid)
+    return message.account_id if message else None
 
 
 def _credentials(header: str) -> tuple[str | None, str | None]:

@@ -9,7 +9,7 @@ from aiohttp import web
 from shoptalk.sandbox.faults import Fired
 from shoptalk.sandbox.graph.media import media_link
 from shoptalk.sandbox.twilio import reads, send
-from shoptalk.sandbox.twilio.asked import HOST, Asked, accounts_of
+from shoptalk.sandbox.twilio.asked import HOST, MESSAGING_HOST, Asked, accounts_of
 from shoptalk.sandbox.twilio.errors import TwilioError
 from shoptalk.sandbox.twilio.records import VERSION, WITH_MEDIA, Failures, media_sid, record
 from shoptalk.sandbox.world import World
@@ -31,7 +31,8 @@ def routes(world: World) -> list[web.RouteDef]:
         except TwilioError as refusal:
             return refused(refusal)
 
-    return [web.route("*", f"/{HOST}/{VERSION}/{{tail:.*}}", answer)]
+    paths = (f"/{HOST}/{VERSION}", f"/{MESSAGING_HOST}/v2")
+    return [web.route("*", f"{path}/{{tail:.*}}", answer) for path in paths]
 
 
 def _answer(world: World, asked: Asked, failures: Failures, now: Any) -> web.Response:
@@ -52,6 +53,11 @@ def _answer(world: World, asked: Asked, failures: Failures, now: Any) -> web.Res
             if row.message.kind not in WITH_MEDIA or name != media_sid(row.message):
                 raise TwilioError(20404)
             raise web.HTTPTemporaryRedirect(media_link(asked.root, row.message, now))
+        case "POST", ("v2", "Indicators", "Typing.json"):
+            row = reads.find(world, accounts, asked.text("messageId"), failures, now)
+            if asked.text("channel") != "whatsapp" or row.direction != "inbound":
+                raise TwilioError(20001)
+            return _json({"success": True})
     raise TwilioError(20404)
 
 
