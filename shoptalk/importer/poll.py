@@ -111,7 +111,7 @@ class _Walk:
             page = self._reader.page(cursor, since=self._look_back_to)
             reach("import.page_read")
             if cursor is None:
-                self._newest = max(_changes(page), default=None)
+                self._newest = page.settled_until or max(_changes(page), default=None)
             self.deliveries.gather(page)
             self._read_changed(with_attachments(self._database, self._reader, page))
             cursor = page.next_cursor

@@ -120,6 +120,9 @@ class Page:
     threads: Sequence[ThreadSlice]
     next_cursor: str | None  #: None on the last page; a page may be empty and still have one
     unreadable: Sequence[Unreadable] = ()  #: records that could not even be placed in a thread
+    settled_until: datetime | None = None
+    #: of a first page: platform time before which nothing is still to come, where the platform
+    #: tells; None: as of the newest row
     another_list_follows: bool = False
     #: the walk goes on with a list that begins at the present, however old this page's rows are
     usage: Usage | None = None

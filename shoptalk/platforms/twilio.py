@@ -31,6 +31,7 @@ from shoptalk.platforms.twilio_messages import (
     WHATSAPP,
     Entry,
     attachment_of,
+    coming_since,
     entry_of,
     report_of,
 )
@@ -127,7 +128,8 @@ class Twilio:
         else:
             params["DateSent>"] = f"{since.astimezone(UTC):%Y-%m-%d}"
         answer = self._api.list("Messages.json", params={**params, **more})
-        entries, unreadable = self._entries(answer.body)
+        rows = self._rows(answer.body, "messages")
+        entries, unreadable = _entries(rows)
         following = self._cursor_after(which, answer.body)
         if since is not None and any(each.listed_at and each.listed_at < since for each in entries):
             following = None
@@ -137,6 +139,7 @@ class Twilio:
             threads=_threads(entries),
             next_cursor=following,
             unreadable=unreadable,
+            settled_until=_settled_until(answer.answered_at, rows) if cursor is None else None,
             another_list_follows=which == INCOMING,
         )
 
@@ -151,7 +154,7 @@ class Twilio:
         other = INCOMING if which == OUTGOING else OUTGOING
         params = {which: self._address, other: customer, "PageSize": str(min(limit, MOST_ROWS))}
         answer = self._api.list("Messages.json", params={**params, **more})
-        entries, unreadable = self._entries(answer.body)
+        entries, unreadable = _entries(self._rows(answer.body, "messages"))
         following = self._cursor_after(which, answer.body)
         if following is None and which == OUTGOING:
             following = _written_cursor(INCOMING)
@@ -205,13 +208,6 @@ class Twilio:
             for row in self._rows(answer.body, "media_list")
         ]
 
-    def _entries(self, listing: Mapping[str, Any]) -> tuple[list[Entry], list[Unreadable]]:
-        found = [entry_of(row) for row in self._rows(listing, "messages")]
-        return (
-            [each for each in found if isinstance(each, Entry)],
-            [each for each in found if isinstance(each, Unreadable)],
-        )
-
     def _rows(self, listing: Mapping[str, Any], name: str) -> list[Any]:
         rows = listing.get(name)
         if not isinstance(rows, list):
@@ -249,6 +245,23 @@ def address_of(number: object) -> str:
             "or --number whatsapp:+15550100 for WhatsApp."
         )
     return f"{WHATSAPP}{plain}" if bare != given else plain
+
+
+def _entries(rows: Sequence[object]) -> tuple[list[Entry], list[Unreadable]]:
+    found = [entry_of(row) for row in rows]
+    return (
+        [each for each in found if isinstance(each, Entry)],
+        [each for each in found if isinstance(each, Unreadable)],
+    )
+
+
+def _settled_until(answered_at: datetime | None, rows: Sequence[object]) -> datetime | None:
+    """By Twilio's clock, or a number that sends and gets nothing would never move on. What is
+    still coming in counts from when it was begun, and holds the rest back until it is here.
+    """
+    if answered_at is None:
+        return None
+    return min([answered_at, *(began for row in rows if (began := coming_since(row)))])
 
 
 def _threads(entries: Sequence[Entry]) -> list[ThreadSlice]:

@@ -90,6 +90,13 @@ def entry_of(record: object) -> Entry | Unreadable | None:
     )
 
 
+def coming_since(record: object) -> datetime | None:
+    """When a message that is still coming in was begun; None where the record is another one."""
+    if not isinstance(record, Mapping) or record.get("status") != "receiving":
+        return None
+    return moment_of(record.get("date_created"))
+
+
 def thread_of(address: str) -> tuple[str, Customer]:
     """The thread and the person of an address: "+4915112345678" or "whatsapp:+4915112345678"."""
     number = address.removeprefix(WHATSAPP)

@@ -131,6 +131,28 @@ def test_many_pages_between_two_polls_are_read_to_the_watermark(shop: Shop) -> N
     assert len(shop.rows(Message)) == 140
 
 
+def test_a_number_that_only_sends_is_not_read_from_the_beginning_each_time(shop: Shop) -> None:
+    opens(shop)
+    shop.imports()
+    for number in range(100):
+        writes(shop, f"news {number}", who=f"+49151{number:08d}", side="employee")
+        ticks(shop, seconds=60)
+    before = shop.list_calls()
+    shop.imports()
+    assert shop.list_calls() - before == 2
+    assert len(shop.rows(Message)) == 100
+
+
+def test_a_picture_that_comes_in_slowly_is_not_overtaken(shop: Shop) -> None:
+    shop.world.get_account(NUMBER).settings.receiving_seconds = 1800
+    opens(shop)
+    message_id = writes(shop, "look", kind="image")
+    for _ in range(40):
+        writes(shop, "a text after it", who="+4915100000000")
+        ticks(shop, minutes=1)
+    assert shop.message(message_id).content_type == "image"
+
+
 def test_a_picture_comes_with_its_kind_and_where_it_is(shop: Shop) -> None:
     opens(shop)
     message_id = writes(shop, "this one?", kind="image")

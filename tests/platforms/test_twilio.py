@@ -310,6 +310,19 @@ def test_what_is_still_coming_in_or_planned_is_no_message_yet() -> None:
 
 
 @responses.activate
+def test_a_first_page_is_settled_by_twilios_clock_but_for_what_is_coming_in() -> None:
+    date = {"Date": format_datetime(NINE, True)}
+    rows = [record(40, status="receiving", date_sent=None), record(20)]
+    responses.get(MESSAGES, json=listing(record(20)), headers=date)
+    responses.get(MESSAGES, json=listing(*rows), headers=date)
+    responses.get(MESSAGES, json=listing(record(20)))
+    pages = [twilio().fetch_page(cursor=None, limit=25, since=NINE) for _ in range(3)]
+    assert [page.settled_until for page in pages] == [NINE, NINE - timedelta(seconds=20), None]
+    responses.get(MESSAGES, json=listing(), headers=date)
+    assert twilio().fetch_page(cursor="list=From", limit=25, since=NINE).settled_until is None
+
+
+@responses.activate
 def test_a_message_that_is_queued_counts_from_when_it_was_written() -> None:
     row = record(3, ours=True, status="queued", date_sent=None)
     responses.get(MESSAGES, json=listing(row))
