@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from datetime import timedelta
 from time import monotonic
 
-from shoptalk.errors import ModelRefused, ModelUnavailable, PriceRefused
+from shoptalk.errors import ModelError, ModelRefused, ModelUnavailable, PriceRefused
 from shoptalk.responder.model.base import Model, Prompt, ToolCall
 from shoptalk.responder.tools import CREATE_ORDER
 
@@ -33,7 +33,7 @@ def compose_reply(
     """The text to send. Tools run on the way, with their effects.
 
     Args:
-        ask_for_less: an answer that is still too long when told so is taken as it is.
+        ask_for_less: asked once; where no shorter answer comes, the long one is taken.
         longest: what all rounds together may take.
         elapsed: a clock that only goes forward, in seconds.
 
@@ -44,32 +44,39 @@ def compose_reply(
     """
     deadline = elapsed() + longest.total_seconds()
     talk = model.begin(prompt)
-    corrected = asked_for_less = False
-    for _ in range(MOST_ROUNDS):
-        left = deadline - elapsed()
-        if left <= 0:
-            raise ModelUnavailable("the model did not finish in time")
-        said = talk.ask(timeout_seconds=left)
-        if not said.tool_calls:
+    corrected = False
+    too_long: str | None = None  # an answer that will do, if no shorter one comes
+    try:
+        for _ in range(MOST_ROUNDS):
+            left = deadline - elapsed()
+            if left <= 0:
+                raise ModelUnavailable("the model did not finish in time")
+            said = talk.ask(timeout_seconds=left)
+            if said.tool_calls:
+                too_long = None  # it says nothing of what the tools do now
+                for call in said.tool_calls:
+                    talk.tell(call, _run(call, create_order))
+                continue
             text = _storable(said.text).strip()
             if not text:
                 raise ModelRefused("the model's answer is empty")
             wrong = find_wrong_prices(text)
-            if not wrong:
-                complaint = None if asked_for_less else ask_for_less(text)
-                if complaint is None:
-                    return text
-                asked_for_less = True
+            complaint = None if wrong or too_long else ask_for_less(text)
+            if complaint is not None:
+                too_long = text
                 talk.correct(complaint)
-                continue
-            if corrected:
+            elif not wrong:
+                return text
+            elif corrected:
                 raise PriceRefused(f"the model quoted {', '.join(wrong)}")
-            corrected = True
-            talk.correct(CORRECTION.format(amounts=", ".join(wrong)))
-            continue
-        for call in said.tool_calls:
-            talk.tell(call, _run(call, create_order))
-    raise ModelRefused("the model kept calling tools and gave no answer")
+            else:
+                corrected = True
+                talk.correct(CORRECTION.format(amounts=", ".join(wrong)))
+        raise ModelRefused("the model kept calling tools and gave no answer")
+    except ModelError:
+        if too_long is None:
+            raise
+        return too_long
 
 
 def _storable(text: str) -> str:
