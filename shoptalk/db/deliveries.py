@@ -6,7 +6,7 @@ from datetime import datetime
 from sqlalchemy import and_, case, null, select, text, update
 from sqlalchemy.orm import Session
 
-from shoptalk.db.models import Delivery, Message, Turn, TurnStatus
+from shoptalk.db.models import Conversation, Delivery, Message, Turn, TurnStatus
 from shoptalk.db.turns import lock_conversation
 from shoptalk.errors import UsageError
 from shoptalk.types import SenderType
@@ -134,9 +134,12 @@ def retry(session: Session, delivery: Delivery, *, now: datetime) -> None:
     could not deliver is sent anew, as a message of its own.
 
     Raises:
-        UsageError: another turn of the conversation is open.
+        UsageError: another turn of the conversation is open, or the customer has opted out.
     """
     lock_conversation(session, delivery.conversation_id)
+    conversation = session.get_one(Conversation, delivery.conversation_id, populate_existing=True)
+    if conversation.is_opted_out:
+        raise UsageError("The customer has opted out: nothing may be sent until they opt in.")
     if session.scalar(
         select(Turn.id).where(
             Turn.conversation_id == delivery.conversation_id,

@@ -50,7 +50,7 @@ _REFUSED_AFTER = frozenset(
 SMS_KEYWORDS = Keywords(
     stop=_REFUSED_AFTER,
     start=frozenset({"start", "unstop"}),
-    answered=frozenset({"help", "info", "start", "unstop"}),
+    answered=frozenset({"help", "start", "unstop"}),
 )
 #: Nothing is blocked or answered for us there, and "cancel" may well be about an order
 WHATSAPP_KEYWORDS = Keywords(

@@ -17,6 +17,7 @@ from shoptalk.db.delivery_reports import (
 from shoptalk.db.engine import Database
 from shoptalk.db.models import ChannelIntegration, Delivery, Turn, TurnStatus
 from shoptalk.db.turns import BufferPolicy
+from shoptalk.errors import UsageError
 from shoptalk.types import DeliveryReport, Outcome
 
 from .rows import after, conversation, customer_writes, message, open_channel, rows, store
@@ -126,6 +127,17 @@ def test_an_opt_out_that_is_told_late_counts_from_the_message_it_answered(
     late = DeliveryReport(arrived=False, reason="opted out", outcome=Outcome.OPTED_OUT)
     report(database, channel, sid1=late)
     assert conversation(database).opted_out_at == after(1)
+
+
+def test_nothing_is_tried_again_for_who_has_opted_out(
+    database: Database, channel: ChannelIntegration
+) -> None:
+    close(database, send(database, channel, "Hello"))
+    late = DeliveryReport(arrived=False, reason="opted out", outcome=Outcome.OPTED_OUT)
+    report(database, channel, sid1=late)
+    with pytest.raises(UsageError, match="opted out"), database.transaction() as session:
+        retry(session, only_delivery(database), now=after(100))
+    assert only_delivery(database).status == "failed"
 
 
 def test_each_wait_is_as_long_as_it_took_so_far_up_to_a_limit(
