@@ -1,55 +1,21 @@
-"""The whole loop over Twilio: SMS and WhatsApp, polled, answered, and what became of the answer."""
+"""The whole loop over Twilio: SMS and WhatsApp, polled and answered, and what goes wrong."""
 
-from collections import Counter
 from datetime import timedelta
-from typing import Any
 
 import pytest
 
 from shoptalk.connect import connect_channel
-from shoptalk.db.models import Conversation, Delivery, Message, Turn
+from shoptalk.db.models import Message, Turn
 from shoptalk.errors import ChannelStopped
 from shoptalk.types import Outcome
 from tests.loop.shop import BUFFER, Shop
-from tests.sandbox.twilio_shop import ACCOUNT_SID, ANN, NUMBER, SENDER, TOKEN
+from tests.loop.twilio import add_account, conversation, delivery, opens, ticks, writes
+from tests.sandbox.twilio_shop import ACCOUNT_SID, ANN, NUMBER, SENDER
 
 
 @pytest.fixture(autouse=True)
 def account(shop: Shop) -> None:
-    """A Twilio account with a number and a WhatsApp sender."""
-    for sender in (NUMBER, SENDER):
-        shop.world.add_account("twilio", sender, "Corner Shop", TOKEN, account_sid=ACCOUNT_SID)
-
-
-def opens(shop: Shop, *senders: str) -> None:
-    for sender in senders or (NUMBER,):
-        config = {"access_token": TOKEN, "number": sender}
-        connect_channel(shop.app, "twilio", ACCOUNT_SID, config, name=None, ai_default=True)
-    shop.wait(seconds=5)
-
-
-def writes(shop: Shop, text: str, *, sender: str = NUMBER, who: str = ANN, **words: Any) -> str:
-    return shop.world.add_message(sender, who, text, **words).id
-
-
-def ticks(shop: Shop, **span: float) -> Counter[str]:
-    """So much later, an import and a pass."""
-    shop.wait(**span)
-    reports = shop.imports()
-    assert [report.error for report in reports] == [None] * len(reports)
-    return shop.replies()
-
-
-def conversation(shop: Shop) -> Conversation:
-    [found] = shop.rows(Conversation)
-    assert isinstance(found, Conversation)
-    return found
-
-
-def delivery(shop: Shop) -> Delivery:
-    found = shop.rows(Delivery)[-1]
-    assert isinstance(found, Delivery)
-    return found
+    add_account(shop)
 
 
 # Coming in, going out
@@ -262,227 +228,6 @@ def test_whatsapp_takes_a_long_answer_as_it_is(shop: Shop) -> None:
     assert shop.sent() == [long.strip()]
 
 
-# Opting out
-
-
-def test_who_writes_stop_is_not_answered_until_they_write_start(shop: Shop) -> None:
-    opens(shop)
-    stop = writes(shop, "STOP")
-    later = writes(shop, "Do you still have kettles?")
-    assert shop.answers() == {}
-    assert shop.message(stop).outcome == Outcome.OPTED_OUT
-    assert shop.message(later).outcome == Outcome.OPTED_OUT
-    assert shop.why(later) == Outcome.OPTED_OUT.sentence
-    assert conversation(shop).is_opted_out
-    shop.wait(minutes=1)
-    start = writes(shop, "Start")
-    again = writes(shop, "Do you have kettles?")
-    assert shop.answers() == {"answered": 1}
-    assert shop.message(start).outcome == Outcome.KEYWORD
-    assert shop.message(again).outcome == Outcome.ANSWERED
-    assert shop.message(later).outcome == Outcome.OPTED_OUT
-    assert len(shop.world.sent) == 1, "nothing was even tried"
-
-
-def test_stop_silences_what_was_about_to_be_answered(shop: Shop) -> None:
-    opens(shop)
-    question = writes(shop, "Do you have kettles?")
-    ticks(shop, seconds=1)
-    shop.wait(seconds=10)
-    writes(shop, "Stop!")
-    assert ticks(shop, seconds=31) == {"opted_out": 1}
-    assert shop.message(question).outcome == Outcome.OPTED_OUT
-    assert shop.world.sent == []
-
-
-def test_stop_comes_between_the_model_and_the_send(shop: Shop) -> None:
-    opens(shop)
-    writes(shop, "Do you have kettles?")
-    ticks(shop, seconds=1)
-    shop.wait(seconds=31)
-
-    def the_customer_has_had_enough() -> None:
-        writes(shop, "STOP")
-        shop.imports()
-
-    shop.replies(while_thinking=the_customer_has_had_enough)
-    assert shop.world.sent == []
-
-
-def test_a_stop_from_before_the_channel_was_connected_still_holds(shop: Shop) -> None:
-    writes(shop, "STOP")
-    shop.wait(hours=50)
-    opens(shop)
-    shop.imports()
-    question = writes(shop, "Hello?")
-    assert shop.answers() == {}
-    assert shop.message(question).outcome == Outcome.OPTED_OUT
-
-
-def test_help_is_left_to_twilio_and_the_rest_is_answered(shop: Shop) -> None:
-    opens(shop)
-    word = writes(shop, "HELP")
-    question = writes(shop, "I need help with a kettle")
-    assert shop.answers() == {"answered": 1}
-    assert shop.message(word).outcome == Outcome.KEYWORD
-    assert shop.why(word) == Outcome.KEYWORD.sentence
-    assert shop.message(question).outcome == Outcome.ANSWERED
-
-
-def test_whatsapp_leaves_help_to_the_ai_and_cancel_may_be_about_an_order(shop: Shop) -> None:
-    opens(shop, SENDER)
-    words = [writes(shop, word, sender=SENDER) for word in ("HELP", "cancel")]
-    assert shop.answers() == {"answered": 1}
-    assert {shop.message(each).outcome for each in words} == {Outcome.ANSWERED}
-    writes(shop, "stop", sender=SENDER)
-    ticks(shop, seconds=1)
-    assert conversation(shop).is_opted_out
-
-
-def test_twilio_knows_of_a_stop_that_we_never_saw(shop: Shop) -> None:
-    opens(shop)
-    question = writes(shop, "Hello?")
-    fault = shop.world.faults.add(
-        "graph_error", match={"kind": "send"}, params={"code": 21610, "status": 400}
-    )
-    assert shop.answers() == {"opted_out": 1}
-    assert "21610" in shop.why(question)
-    assert (delivery(shop).status, delivery(shop).attempts) == ("failed", 1)
-    shop.world.faults.remove(fault.id)
-    shop.wait(minutes=1)
-    another = writes(shop, "Hello??")
-    assert shop.answers() == {}
-    assert shop.message(another).outcome == Outcome.OPTED_OUT
-    assert len(shop.world.sent) == 0
-    shop.wait(minutes=1)
-    writes(shop, "START")
-    writes(shop, "Hello again")
-    assert shop.answers() == {"answered": 1}
-
-
-# What became of it
-
-
-def test_a_delivery_ends_at_delivered(shop: Shop) -> None:
-    opens(shop)
-    writes(shop, "Hello!")
-    shop.answers()
-    assert delivery(shop).status == "sent"
-    ticks(shop, seconds=10)
-    row = delivery(shop)
-    assert (row.status, row.check_at) == ("delivered", None)
-    assert shop.message(row.message_id or "").status == "delivered"
-    assert len(shop.world.ledger.calls(kind="message")) == 0, "the list told it"
-
-
-def test_what_takes_long_is_asked_about_less_and_less_often(shop: Shop) -> None:
-    shop.world.get_account(NUMBER).settings.delivery_seconds = 7200
-    opens(shop)
-    writes(shop, "Hello!")
-    shop.answers()
-    for _ in range(60):  # an hour
-        shop.wait(minutes=1)
-        shop.imports()
-    assert delivery(shop).status == "sent"
-    assert 5 <= len(shop.world.ledger.calls(kind="message")) <= 8
-    for _ in range(9):
-        shop.wait(minutes=20)
-        shop.imports()
-    assert delivery(shop).status == "delivered"
-
-
-def test_what_is_never_settled_is_not_asked_about_for_ever(shop: Shop) -> None:
-    shop.world.get_account(NUMBER).settings.delivery_seconds = 10**7
-    opens(shop)
-    writes(shop, "Hello!")
-    shop.answers()
-    for _ in range(20):
-        shop.wait(hours=3)
-        shop.imports()
-    row = delivery(shop)
-    assert (row.status, row.check_at) == ("sent", None)
-
-
-@pytest.mark.parametrize(
-    ("code", "outcome"),
-    [
-        (30003, Outcome.UNREACHABLE),
-        (30007, Outcome.DELIVERY_FAILED),
-        (30001, Outcome.DELIVERY_FAILED),
-        (63014, Outcome.OPTED_OUT),
-    ],
-)
-def test_a_delivery_that_failed_later_is_not_sent_again_and_says_why(
-    shop: Shop, code: int, outcome: Outcome
-) -> None:
-    opens(shop)
-    message_id = writes(shop, "Hello!")
-    shop.world.faults.add("fails_later", params={"code": code})
-    assert shop.answers() == {"answered": 1}
-    assert ticks(shop, seconds=10) == {}
-    row = delivery(shop)
-    assert row.status == "failed"
-    assert f"({code})" in (row.failure_reason or "")
-    message = shop.message(message_id)
-    assert (message.outcome, message.reply_sent) == (outcome, False)
-    assert f"({code})" in shop.why(message_id)
-    assert [turn.outcome for turn in shop.rows(Turn)] == [outcome]
-    assert conversation(shop).is_opted_out == (outcome is Outcome.OPTED_OUT)
-    shop.wait(hours=1)
-    assert shop.answers() == {}
-    assert len(shop.world.sent) == 1
-
-
-def test_one_part_that_failed_makes_the_turn_unanswered(shop: Shop) -> None:
-    opens(shop)
-    long = " ".join(f"Line {number} of it." for number in range(150))
-    shop.model_says({"text": long}, {"text": long})
-    message_id = writes(shop, "Tell me everything")
-    shop.world.faults.add("fails_later", count=1)
-    assert shop.answers() == {"answered": 1}
-    ticks(shop, seconds=10)
-    assert [row.status for row in shop.rows(Delivery)] == ["failed", "delivered"]
-    assert shop.message(message_id).outcome == Outcome.UNREACHABLE
-
-
-def test_a_person_may_have_it_sent_again_and_it_is_a_message_of_its_own(shop: Shop) -> None:
-    from shoptalk.db.deliveries import retry
-
-    opens(shop)
-    message_id = writes(shop, "Hello!")
-    shop.world.faults.add("fails_later", count=1)
-    shop.answers()
-    ticks(shop, seconds=10)
-    with shop.app.database.transaction() as session:
-        retry(session, delivery(shop), now=shop.now)
-    assert ticks(shop, seconds=60) == {"answered": 1}
-    ticks(shop, seconds=10)
-    assert delivery(shop).status == "delivered"
-    assert len(shop.sent()) == 2
-    assert shop.message(message_id).outcome == Outcome.ANSWERED
-
-
-def test_the_window_of_whatsapp_is_kept_and_sms_has_none(shop: Shop) -> None:
-    shop.app.settings.backlog_after_seconds = 10**6
-    opens(shop, NUMBER, SENDER)
-    by_sms = writes(shop, "by SMS")
-    on_whatsapp = writes(shop, "by WhatsApp", sender=SENDER)
-    shop.wait(hours=24)
-    assert shop.answers() == {"answered": 1}
-    assert shop.message(by_sms).outcome == Outcome.ANSWERED
-    assert shop.message(on_whatsapp).outcome == Outcome.WINDOW_CLOSED
-
-
-def test_a_window_that_was_over_after_all_is_told_later(shop: Shop) -> None:
-    opens(shop, SENDER)
-    message_id = writes(shop, "Hello!", sender=SENDER)
-    shop.world.faults.add("fails_later", params={"code": 63016, "status": "failed"})
-    shop.answers()
-    ticks(shop, seconds=10)
-    assert shop.message(message_id).outcome == Outcome.WINDOW_CLOSED
-    assert delivery(shop).status == "failed"
-
-
 # Trouble
 
 
@@ -588,20 +333,6 @@ def test_a_link_abroad_is_not_followed(shop: Shop) -> None:
     shop.wait(minutes=1)
     shop.imports()
     assert len(shop.rows(Message)) == 120
-
-
-def test_the_status_of_an_answer_is_news_and_not_worth_a_failed_poll(shop: Shop) -> None:
-    shop.world.get_account(NUMBER).settings.delivery_seconds = 600
-    opens(shop)
-    writes(shop, "Hello!")
-    shop.answers()
-    shop.world.faults.add("http_status", match={"kind": "message"})
-    ticks(shop, seconds=300)
-    assert delivery(shop).status == "sent"
-    shop.world.faults.clear()
-    for _ in range(20):
-        ticks(shop, minutes=1)
-    assert delivery(shop).status == "delivered"
 
 
 def test_the_buffer_is_the_same_as_anywhere(shop: Shop) -> None:
