@@ -2,7 +2,7 @@
 
 from shoptalk.db.delivery_reports import check_later, deliveries_to_check, note_reports
 from shoptalk.db.engine import Database
-from shoptalk.errors import PlatformError, RetryLater
+from shoptalk.errors import ChannelStopped, PlatformError, RetryLater
 from shoptalk.importer.reader import Reader
 from shoptalk.platforms.base import Page, TellsDelivery
 from shoptalk.types import Clock, DeliveryReport
@@ -21,6 +21,7 @@ class DeliveryNews:
         self._reader = reader
         self._clock = clock
         self._reports: dict[str, DeliveryReport] = {}
+        self._asked: list[str] = []
 
     def gather(self, page: Page) -> None:
         """Take what the list shows: most messages have arrived before they leave it."""
@@ -29,33 +30,30 @@ class DeliveryNews:
                 if message.delivery is not None:
                     self._reports[message.message_id] = message.delivery
 
-    def settle(self) -> None:
-        """Note what was learnt, after asking about what is due. A failure costs news only."""
-        asked = self._ask()
-        if not self._reports and not asked:
-            return
-        with self._database.transaction() as session:
-            note_reports(session, self._channel_id, self._reports)
-            check_later(session, asked, now=self._clock())
-
-    def _ask(self) -> list[str]:
+    def ask(self) -> None:
+        """Ask about what is due and the list did not show. A failure costs news only."""
         if not isinstance(self._reader.platform, TellsDelivery):
-            return []
+            return
         with self._database.transaction() as session:
             due = deliveries_to_check(
                 session, self._channel_id, now=self._clock(), limit=ASKED_AT_ONCE
             )
-        asked = []
         for message_id in due:
             if message_id not in self._reports:
                 try:
                     report = self._reader.delivery(message_id)
-                except RetryLater:
-                    break
+                except (RetryLater, ChannelStopped):
+                    return
                 except PlatformError as exc:
                     self._reader.put_aside(f"what became of it: {exc}", None, message_id)
                     report = None
                 if report is not None:
                     self._reports[message_id] = report
-            asked.append(message_id)
-        return asked
+            self._asked.append(message_id)
+
+    def note(self) -> None:
+        """Settle what was learnt; what was asked in vain is asked again later."""
+        if self._reports or self._asked:
+            with self._database.transaction() as session:
+                note_reports(session, self._channel_id, self._reports)
+                check_later(session, self._asked, now=self._clock())

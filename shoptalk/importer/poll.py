@@ -69,11 +69,12 @@ def poll_channel(
     try:
         walk.read_list()
         walk.read_threads_again()
+        walk.deliveries.ask()
     except PlatformError:
         walk.store(complete=False)
         raise
     walk.store(complete=True)
-    walk.deliveries.settle()
+    walk.deliveries.note()
 
 
 class _Walk:

@@ -39,6 +39,7 @@ from shoptalk.types import Account, Attachment, DeliveryReport, Unreadable
 
 BASE_URL = "https://api.twilio.com"
 MOST_ROWS = 1000  #: of one page
+COMING_FOR = timedelta(hours=1)  #: what takes longer to come in is stuck, and not waited for
 HISTORY_ROWS = 500  #: asked for at once where nothing is known yet
 INCOMING, OUTGOING = "To", "From"  #: the two lists of a number, by the parameter that makes them
 #: What of the link to the next page makes the next request; the address is ours to say
@@ -261,7 +262,8 @@ def _settled_until(answered_at: datetime | None, rows: Sequence[object]) -> date
     """
     if answered_at is None:
         return None
-    return min([answered_at, *(began for row in rows if (began := coming_since(row)))])
+    coming = [began for row in rows if (began := coming_since(row)) is not None]
+    return min([answered_at, *(each for each in coming if each > answered_at - COMING_FOR)])
 
 
 def _threads(entries: Sequence[Entry]) -> list[ThreadSlice]:

@@ -3,7 +3,7 @@
 import pytest
 
 from shoptalk.db.deliveries import retry
-from shoptalk.db.models import Delivery, Turn
+from shoptalk.db.models import Delivery, ImportRun, Turn
 from shoptalk.types import Outcome
 from tests.loop.shop import Shop
 from tests.loop.twilio import add_account, conversation, delivery, opens, ticks, writes
@@ -41,6 +41,22 @@ def test_what_takes_long_is_asked_about_less_and_less_often(shop: Shop) -> None:
         shop.wait(minutes=20)
         shop.imports()
     assert delivery(shop).status == "delivered"
+
+
+def test_a_message_that_was_deleted_at_twilio_is_put_on_record(shop: Shop) -> None:
+    shop.world.get_account(NUMBER).settings.delivery_seconds = 7200
+    opens(shop)
+    writes(shop, "Hello!")
+    shop.answers()
+    gone = {"code": 20404, "status": 404}
+    shop.world.faults.add("graph_error", match={"kind": "message"}, params=gone)
+    shop.wait(minutes=5)
+    [report] = shop.imports()
+    assert report.error is None
+    assert "20404" in report.set_aside[0]["reason"]
+    assert report.calls == 3
+    assert [run.calls for run in shop.rows(ImportRun)][-1] == 3
+    assert delivery(shop).status == "sent"
 
 
 def test_what_is_never_settled_is_not_asked_about_for_ever(shop: Shop) -> None:

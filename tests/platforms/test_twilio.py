@@ -318,6 +318,9 @@ def test_a_first_page_is_settled_by_twilios_clock_but_for_what_is_coming_in() ->
     responses.get(MESSAGES, json=listing(record(20)))
     pages = [twilio().fetch_page(cursor=None, limit=25, since=NINE) for _ in range(3)]
     assert [page.settled_until for page in pages] == [NINE, NINE - timedelta(seconds=20), None]
+    stuck = record(40, status="receiving", date_created=written(NINE - timedelta(hours=2)))
+    responses.get(MESSAGES, json=listing(stuck), headers=date)
+    assert twilio().fetch_page(cursor=None, limit=25, since=NINE).settled_until == NINE
     responses.get(MESSAGES, json=listing(), headers=date)
     assert twilio().fetch_page(cursor="list=From", limit=25, since=NINE).settled_until is None
 
