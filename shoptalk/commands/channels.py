@@ -1,10 +1,11 @@
 """`shoptalk channels`: connected accounts."""
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 import click
+from click.core import ParameterSource
 
 from shoptalk.app import App
 from shoptalk.commands.common import json_option, moment, print_rows, visible, with_app
@@ -21,7 +22,7 @@ def channels() -> None:
 @click.option(
     "--account-id",
     required=True,
-    help="The Page, Instagram account or phone number id, or Twilio's account SID.",
+    help="The platform's id: of a Page, a phone number; Twilio's account SID.",
 )
 @click.option(
     "--access-token",
@@ -40,6 +41,13 @@ def channels() -> None:
     help="Twilio: the number customers write to, +15550100 or whatsapp:+15550100.",
 )
 @click.option("--api-key", help="Twilio: the SID of an API key, whose secret is then the token.")
+@click.option(
+    "--config",
+    "more",
+    metavar="NAME=VALUE",
+    multiple=True,
+    help="What else a platform wants to know; may be repeated.",
+)
 @click.option("--name", help="What to call it; default: the platform's own name for it.")
 @click.option(
     "--ai",
@@ -57,20 +65,27 @@ def connect(
     login: str | None,
     number: str | None,
     api_key: str | None,
+    more: tuple[str, ...],
     name: str | None,
     ai: str | None,
 ) -> None:
     """Connect an account: check its token, keep it encrypted, set the cut-over to now.
 
-    What was written before now is history, and is never answered.
+    What was written before now is history, and is never answered. A platform that takes no token
+    is not asked for one.
     """
     from shoptalk.connect import connect_channel
     from shoptalk.credentials import credential_warnings
+    from shoptalk.platforms.registry import adapter
 
-    if access_token_file is not None:
-        access_token = _token_in(access_token_file)
-    if access_token is None:
-        access_token = _ask_for_token()
+    if adapter(platform).can.needs_token:
+        if access_token_file is not None:
+            access_token = _token_in(access_token_file)
+        if access_token is None:
+            access_token = _ask_for_token()
+    else:
+        _refuse_token(platform, access_token_file)
+        access_token = None
     config = {
         "access_token": access_token,
         "app_secret": app_secret,
@@ -78,6 +93,7 @@ def connect(
         "number": number,
         "api_key": api_key,
     }
+    config |= _pairs(more, taken=config.keys())
     channel = connect_channel(
         app,
         platform,
@@ -105,6 +121,26 @@ def _token_in(path: Path) -> str:
         raise UsageError(f"{path} is not text: the file holds the token alone.") from None
     except OSError as exc:
         raise UsageError(f"{path} cannot be read: {exc.strerror}.") from None
+
+
+def _refuse_token(platform: str, path: Path | None) -> None:
+    """One that is exported for other platforms is no mistake; one that is given here is."""
+    source = click.get_current_context().get_parameter_source("access_token")
+    if path is not None or source == ParameterSource.COMMANDLINE:
+        raise UsageError(f"The platform {platform!r} takes no access token: leave it out.")
+
+
+def _pairs(given: Sequence[str], *, taken: Collection[str]) -> dict[str, str]:
+    pairs: dict[str, str] = {}
+    for each in given:
+        name, separator, value = each.partition("=")
+        if not (name and separator) or name in taken or name in pairs:
+            raise UsageError(
+                f"--config {visible(name)} cannot be used so: write NAME=VALUE, each name once, "
+                f"and none of {', '.join(taken)}, which have options of their own."
+            )
+        pairs[name] = value
+    return pairs
 
 
 def _ask_for_token() -> str:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 REVISIONS = (
     "0001",
     "0002",
+    "0005",
     "0003",
 )  #: oldest first; kept here so that a check need not load Alembic
 HEAD = REVISIONS[-1]

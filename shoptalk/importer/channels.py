@@ -17,6 +17,7 @@ from shoptalk.db.runs import add_run
 from shoptalk.errors import ChannelStopped, PlatformError, RetryLater, ShoptalkError, Throttled
 from shoptalk.importer.history import Progress, import_history
 from shoptalk.importer.pace import Pace
+from shoptalk.importer.plan import EVERY_TICK, PollPlan
 from shoptalk.importer.poll import poll_channel
 from shoptalk.importer.reader import Reader
 from shoptalk.importer.report import RunReport
@@ -41,6 +42,7 @@ class Importer:
     Args:
         platform_of: the adapter of a channel, connected with its credentials.
         pace_of: the pace of a channel's reads, the same one each time it is asked.
+        more_tries: how often a question is asked again at once that the platform stumbled over.
     """
 
     def __init__(
@@ -51,6 +53,8 @@ class Importer:
         pace_of: Callable[[ChannelIntegration], Pace],
         overlap: timedelta,
         concurrency: int,
+        more_tries: int = 0,
+        plan: PollPlan = EVERY_TICK,
         clock: Clock,
     ) -> None:
         self._database = database
@@ -58,6 +62,8 @@ class Importer:
         self._pace_of = pace_of
         self._overlap = overlap
         self._concurrency = concurrency
+        self._more_tries = more_tries
+        self._plan = plan
         self._clock = clock
 
     def import_side_by_side(
@@ -89,7 +95,13 @@ class Importer:
             "poll",
             channel,
             lambda reader, report: poll_channel(
-                self._database, channel, reader, report, overlap=self._overlap, clock=self._clock
+                self._database,
+                channel,
+                reader,
+                report,
+                overlap=self._overlap,
+                plan=self._plan,
+                clock=self._clock,
             ),
         )
 
@@ -128,7 +140,13 @@ class Importer:
         try:
             self._check_circuit(channel)
             platform = self._platform_of(channel)
-            reader = Reader(platform, self._pace_of(channel), report, list_limit=channel.page_limit)
+            reader = Reader(
+                platform,
+                self._pace_of(channel),
+                report,
+                list_limit=channel.page_limit,
+                more_tries=self._more_tries,
+            )
             work(reader, report)
             self._note_answered(channel)
         except PlatformError as exc:

@@ -10,6 +10,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
+from sqlalchemy.orm import Session
+
 from shoptalk.crashpoints import reach
 from shoptalk.db.channels import advance_watermark, note_usage, resume_history
 from shoptalk.db.engine import Database
@@ -23,7 +25,7 @@ from shoptalk.db.inbox import (
 )
 from shoptalk.db.models import ChannelIntegration
 from shoptalk.db.opt_outs import note_words
-from shoptalk.db.runs import add_run
+from shoptalk.db.runs import add_run, calls_since
 from shoptalk.errors import (
     BadPayload,
     ChannelStopped,
@@ -35,6 +37,7 @@ from shoptalk.errors import (
 from shoptalk.importer.attachments import with_attachments
 from shoptalk.importer.deliveries import DeliveryNews
 from shoptalk.importer.keywords import words_of
+from shoptalk.importer.plan import DAY, EVERY_TICK, SPARE_FROM_PERCENT, PollPlan, sparing
 from shoptalk.importer.reader import Reader
 from shoptalk.importer.report import RunReport
 from shoptalk.importer.threads import reaches, read_back_to, rows_of
@@ -56,6 +59,7 @@ def poll_channel(
     report: RunReport,
     *,
     overlap: timedelta,
+    plan: PollPlan = EVERY_TICK,
     clock: Clock,
 ) -> None:
     """Import what changed since the last poll.
@@ -65,7 +69,7 @@ def poll_channel(
     Raises:
         PlatformError: the channel could not be polled to the end.
     """
-    walk = _Walk(database, channel, reader, report, overlap=overlap, clock=clock)
+    walk = _Walk(database, channel, reader, report, overlap=overlap, plan=plan, clock=clock)
     try:
         walk.read_list()
         walk.read_threads_again()
@@ -88,6 +92,7 @@ class _Walk:
         report: RunReport,
         *,
         overlap: timedelta,
+        plan: PollPlan,
         clock: Clock,
     ) -> None:
         self._database = database
@@ -96,6 +101,7 @@ class _Walk:
         self._report = report
         self.deliveries = DeliveryNews(database, channel.id, reader, clock=clock)
         self._overlap = overlap
+        self._plan = plan
         self._clock = clock
         self._rows: list[ThreadRows] = []
         self._begun_at = clock()
@@ -103,6 +109,7 @@ class _Walk:
         self._tried: dict[str, datetime] = {}  # threads of this walk, and as of which change
         self._read_again: list[tuple[str, datetime, bool]] = []
         self._newest: datetime | None = None  # on the first page
+        self._settled_until: datetime | None = None  # as the platform says with it
         self._failed_in_a_row = 0
 
     def read_list(self) -> None:
@@ -112,7 +119,8 @@ class _Walk:
             page = self._reader.page(cursor, since=self._look_back_to)
             reach("import.page_read")
             if cursor is None:
-                self._newest = page.settled_until or max(_changes(page), default=None)
+                self._newest = max(_changes(page), default=None)
+                self._settled_until = page.settled_until
             self.deliveries.gather(page)
             self._read_changed(with_attachments(self._database, self._reader, page))
             cursor = page.next_cursor
@@ -297,22 +305,45 @@ class _Walk:
                     session,
                     self._channel.id,
                     to=self._watermark(),
+                    has_moved=self._has_moved,
                     begun_at=self._begun_at,
                     polled_at=now,
+                    next_poll_at=self._next_poll_at(session, now),
                 )
                 self._report.finish(now=now)
                 add_run(session, self._report.as_row())
             reach("import.in_transaction")
         reach("import.after_store")
 
+    def _next_poll_at(self, session: Session, now: datetime) -> datetime | None:
+        channel = self._channel
+        usage = self._reader.usage
+        percent = usage.percent if usage else channel.usage_percent or 0
+        calls = calls_since(session, channel.id, now - DAY) if percent > SPARE_FROM_PERCENT else 0
+        return self._plan.next_poll_at(
+            self._begun_at,
+            active_at=now if self._has_moved else channel.watermark_moved_at,
+            spare=sparing(usage_percent=percent, calls_of_day=calls + self._report.calls),
+        )
+
     def _watermark(self) -> datetime | None:
         """What this walk has shown to be stored: up to the newest change on its first page.
 
-        A first poll has looked back beyond the cut-over, so all that is new is stored from there.
+        Where the platform says until when its list is settled, it is no more than that, and no
+        less than what cannot be late any longer. A first poll has looked back beyond the cut-over, so all that is new is stored from there.
         """
         if self._channel.last_fetch_timestamp is None:
             return max(filter(None, (self._newest, self._channel.connected_at)))
-        return self._newest
+        if self._settled_until is None:
+            return self._newest
+        cannot_be_late = self._settled_until - self._overlap
+        return min(max(self._newest or cannot_be_late, cannot_be_late), self._settled_until)
+
+    @property
+    def _has_moved(self) -> bool:
+        """Whether something new was listed; time alone may move the watermark too."""
+        before = self._channel.last_fetch_timestamp
+        return before is None or (self._newest is not None and self._newest > before)
 
 
 def _kept_aside(piece: ThreadSlice, *, for_good: bool) -> ThreadRows:

@@ -19,6 +19,8 @@ import requests
 
 from shoptalk.types import (
     Attachment,
+    ChatLine,
+    ChatThread,
     Clock,
     Customer,
     DeliveryReport,
@@ -60,6 +62,7 @@ class Capabilities:
     keywords: Keywords | None = None
     readable_messages: int | None = None  #: newest a thread shows in detail; None: all of them
     calls_per_second: float | None = None  #: reads allowed per account
+    needs_token: bool = True  #: connecting takes an access token
 
     def reply_window_of(self, thread_id: str) -> timedelta | None:
         for beginning, window in self.reply_windows.items():
@@ -144,6 +147,45 @@ class Recipient:
     thread_id: str
     customer_id: str
     last_message_id: str | None = None  #: the customer's newest, which some show typing for
+    reference: str | None = None
+    #: the delivery's own name, the same at each try; who can tell by it sends nothing twice
+
+
+class ChatDesk(Protocol):
+    """Our own web chat as its adapter sees it: the sessions of one site.
+
+    Each call is complete when it returns. All raise RetryLater where nothing was changed, and
+    `add` raises DeliveryUncertain where that cannot be told.
+    """
+
+    def threads(
+        self,
+        *,
+        since: datetime | None,
+        before: tuple[datetime, int] | None,
+        limit: int,
+        lines: int,
+    ) -> Sequence[ChatThread]:
+        """Sessions by latest change, with up to `lines` of their newest lines each.
+
+        Args:
+            before: `changed_at` and `number` of the session after which to go on.
+        """
+        ...
+
+    def lines(
+        self, session_id: str, *, before: int | None, limit: int
+    ) -> Sequence[ChatLine] | None:
+        """A session's lines, newest first, those before the line `before`; None: no session."""
+        ...
+
+    def add(
+        self, session_id: str, text: str, *, reference: str | None, at: datetime
+    ) -> ChatLine | None:
+        """Add the agent's line, or find the one that has this reference; None: no session."""
+        ...
+
+    def show_typing(self, session_id: str, *, until: datetime) -> None: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -153,6 +195,7 @@ class Surroundings:
     session: requests.Session
     settings: Mapping[str, str]  #: base URLs by setting name, e.g. "facebook_api_base_url"
     clock: Clock
+    chat: ChatDesk | None = None  #: this account's, where our own tables are the platform
 
 
 @runtime_checkable

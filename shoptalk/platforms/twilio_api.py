@@ -16,6 +16,7 @@ from requests.auth import HTTPBasicAuth
 from shoptalk.errors import (
     BadPayload,
     DeliveryUncertain,
+    ForeignLink,
     PlatformError,
     RetryLater,
     UsageError,
@@ -122,7 +123,7 @@ class TwilioApi:
         Links are relative as a rule. They are never followed: the walk goes on with the query.
 
         Raises:
-            BadPayload: the link points to another host, or is no link.
+            BadPayload: the link points to another host (ForeignLink), or is no link.
         """
         link = listing.get("next_page_uri")
         if link is None or link == "":
@@ -134,7 +135,7 @@ class TwilioApi:
         except ValueError:
             raise BadPayload("next_page_uri is not an address", platform=self._platform) from None
         if not is_ours:
-            raise BadPayload(f"next_page_uri points to {host}; refused", platform=self._platform)
+            raise ForeignLink(f"next_page_uri points to {host}; refused", platform=self._platform)
         if not target.query:
             raise BadPayload("there is a next page but no way to it", platform=self._platform)
         return target.query

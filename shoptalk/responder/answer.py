@@ -3,24 +3,28 @@
     claimed -> context read -> model asked, tools run -> answer written down -> sent -> recorded
 
 Each arrow is a commit, and no transaction is open on either side of a call to the model or the
-platform. A process that dies leaves a claim that lapses and rows that say how far it came.
+platform. Claiming and reading are done for many turns at once, the rest for each by itself. A
+process that dies leaves a claim that lapses and rows that say how far it came.
 """
 
 import logging
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from datetime import timedelta
+
+from sqlalchemy.orm import Session
 
 from shoptalk.backoff import backoff
 from shoptalk.crashpoints import reach
 from shoptalk.db import circuits, turns
+from shoptalk.db.briefs import Standing, read_briefs, read_standings
 from shoptalk.db.catalog import orders_of_conversation
 from shoptalk.db.channels import stop_channel
-from shoptalk.db.conversations import last_messages, messages_of_turn
-from shoptalk.db.deliveries import settle_unsent
+from shoptalk.db.deliveries import deliveries_of, settle_unsent
 from shoptalk.db.engine import Database
-from shoptalk.db.models import ChannelIntegration, Conversation, Turn, TurnStatus
+from shoptalk.db.models import ChannelIntegration, Delivery, Turn, TurnStatus
 from shoptalk.db.opt_outs import note_opted_out
+from shoptalk.db.selection import BufferPolicy, SelectionPolicy
 from shoptalk.errors import (
     ChannelStopped,
     ModelRefused,
@@ -36,11 +40,11 @@ from shoptalk.platforms.base import Capabilities, Platform, Recipient
 from shoptalk.responder import tools
 from shoptalk.responder.agent import compose_reply
 from shoptalk.responder.brevity import ask_for_less, brevity_hint, parts_of
-from shoptalk.responder.context import Context, read_context
+from shoptalk.responder.context import LAST_MESSAGES, Context, Writer
 from shoptalk.responder.deliver import ClaimLost, Courier
-from shoptalk.responder.loops import LOOP_LOOKS_AT, is_loop
-from shoptalk.responder.model.base import Model
-from shoptalk.responder.quotes import Shelf, unbacked
+from shoptalk.responder.loops import is_loop
+from shoptalk.responder.model.base import Model, Prompt
+from shoptalk.responder.quotes import Placed, unbacked
 from shoptalk.responder.window import WINDOW_MARGIN
 from shoptalk.types import Clock, Outcome
 
@@ -56,8 +60,8 @@ MOST_REFUSALS = 3  #: answers of the model that were of no use, before a person 
 class AnswerPolicy:
     """What of the settings concerns answering."""
 
-    buffer: turns.BufferPolicy
-    selection: turns.SelectionPolicy
+    buffer: BufferPolicy
+    selection: SelectionPolicy
     most_replies_an_hour: int
     default_model: str
     longest_thinking: timedelta
@@ -82,13 +86,24 @@ class Answerer:
     policy: AnswerPolicy
     clock: Clock
 
-    def answer(self, turn: Turn) -> Outcome | None:
-        """Bring the turn as far as it goes now; return its outcome once it has one."""
+    def read(self, claimed: Sequence[Turn]) -> Sequence[Context]:
+        """All that is needed to answer turns that this process has claimed, in their order."""
+        now = self.clock()
         with self.database.transaction() as session:
-            conversation = session.get_one(Conversation, turn.conversation_id)
-            channel = session.get_one(ChannelIntegration, conversation.channel_integration_id)
+            turns.show_processing(session, claimed)
+            writer = Writer(session, default_model=self.policy.default_model, now=now)
+            briefs = read_briefs(
+                session, claimed, self.policy.selection, most_earlier=LAST_MESSAGES, now=now
+            )
+            contexts = [writer.write(brief) for brief in briefs]
+        reach("reply.context_read")
+        return contexts
+
+    def answer(self, context: Context) -> Outcome | None:
+        """Bring the turn as far as it goes now; return its outcome once it has one."""
+        turn, channel = context.brief.turn, context.brief.channel
         try:
-            return self._answer(turn, conversation, self.platform_of(channel))
+            return self._answer(context, self.platform_of(channel))
         except ClaimLost:
             log.info("another process has taken the turn over", extra=_about(turn))
         except _Superseded:
@@ -115,55 +130,66 @@ class Answerer:
             return self._close(turn, outcome_of(exc), str(exc))
         return None
 
-    def _answer(self, turn: Turn, conversation: Conversation, platform: Platform) -> Outcome | None:
-        if turn.status == TurnStatus.BUFFERING:
-            outcome = self._why_not(turn, platform)
-            if outcome is not None:
-                return self._close(turn, outcome, None)
-            self._show_typing(turn, conversation, platform)
-            self._write_answer(turn, platform)
-        held_back = Courier(
+    def _answer(self, context: Context, platform: Platform) -> Outcome | None:
+        turn = context.brief.turn
+        courier = Courier(
             database=self.database,
             platform=platform,
-            conversation=conversation,
-            why_not=lambda: self._why_not(turn, platform),
+            conversation=context.brief.conversation,
+            why_not=lambda: self._why_not_now(context, platform),
             claim_lasts=self.policy.claim_lasts,
             clock=self.clock,
-        ).deliver(turn)
-        return self._close(turn, held_back or Outcome.ANSWERED, None)
+        )
+        if turn.status == TurnStatus.SENDING:
+            with self.database.transaction() as session:
+                deliveries = deliveries_of(session, turn)
+            outcome = courier.send_rest(turn, deliveries)
+        else:
+            why_not = self._why_not(context, context.brief.standing, platform)
+            if why_not is None and is_loop([*context.brief.earlier, *context.brief.messages]):
+                why_not = Outcome.LOOP
+            if why_not is not None:
+                return self._close(turn, why_not, None)
+            self._show_typing(context, platform)
+            parts = self._compose(context, platform)
+            why_not, written = self._write_down(context, platform, parts)
+            outcome = why_not or courier.send_new(turn, written)
+        if outcome != Outcome.ANSWERED:
+            return self._close(turn, outcome, None)
+        log.info("a turn ended", extra=_about(turn) | {"outcome": outcome, "error": None})
+        return outcome
 
-    def _why_not(self, turn: Turn, platform: Platform) -> Outcome | None:
+    def _why_not(self, context: Context, standing: Standing, platform: Platform) -> Outcome | None:
         """The reason not to answer this turn now, if there is one."""
-        now = self.clock()
+        if standing.opted_out:
+            return Outcome.OPTED_OUT
+        if not standing.ai_enabled:
+            return Outcome.AI_OFF
+        if standing.answered_by_person:
+            return Outcome.ANSWERED_BY_PERSON
+        if standing.taken_over:
+            return Outcome.TAKEN_OVER
+        if standing.answered_lately >= self.policy.most_replies_an_hour:
+            return Outcome.REPLY_LIMIT
+        window = platform.can.reply_window_of(context.brief.conversation.thread_id)
+        written_at = context.brief.turn.last_message_at
+        if window is not None and self.clock() >= written_at + window - WINDOW_MARGIN:
+            return Outcome.WINDOW_CLOSED
+        return None
+
+    def _why_not_now(self, context: Context, platform: Platform) -> Outcome | None:
         with self.database.transaction() as session:
-            conversation = session.get_one(Conversation, turn.conversation_id)
-            if conversation.is_opted_out:
-                return Outcome.OPTED_OUT
-            if not conversation.ai_enabled:
-                return Outcome.AI_OFF
-            if turns.find_answer_by_person(session, turn) is not None:
-                return Outcome.ANSWERED_BY_PERSON
-            since = now - self.policy.selection.takeover_pause
-            if turns.is_taken_over(session, turn, since=since):
-                return Outcome.TAKEN_OVER
-            an_hour_ago = now - timedelta(hours=1)
-            answered = turns.count_answered(session, turn, since=an_hour_ago)
-            if answered >= self.policy.most_replies_an_hour:
-                return Outcome.REPLY_LIMIT
-            if is_loop(last_messages(session, turn.conversation_id, limit=LOOP_LOOKS_AT)):
-                return Outcome.LOOP
-        return self._window_outcome(turn, platform.can.reply_window_of(conversation.thread_id))
+            standing = self._standing(session, context.brief.turn)
+        return self._why_not(context, standing, platform)
 
-    def _window_outcome(self, turn: Turn, window: timedelta | None) -> Outcome | None:
-        if window is None or self.clock() < turn.last_message_at + window - WINDOW_MARGIN:
-            return None
-        return Outcome.WINDOW_CLOSED
+    def _standing(self, session: Session, turn: Turn) -> Standing:
+        policy = self.policy.selection
+        return read_standings(session, [turn], policy, now=self.clock())[turn.id]
 
-    def _show_typing(self, turn: Turn, conversation: Conversation, platform: Platform) -> None:
+    def _show_typing(self, context: Context, platform: Platform) -> None:
         if not platform.can.typing:
             return
-        with self.database.transaction() as session:
-            messages = messages_of_turn(session, turn.id)
+        conversation, messages = context.brief.conversation, context.brief.messages
         recipient = Recipient(
             thread_id=conversation.thread_id,
             customer_id=conversation.customer_id,
@@ -174,44 +200,41 @@ class Answerer:
         except PlatformError as exc:
             log.debug("typing was not shown", extra={"error": str(exc)})
 
-    def _write_answer(self, turn: Turn, platform: Platform) -> None:
-        """Have the model answer and write its words down as deliveries.
+    def _compose(self, context: Context, platform: Platform) -> list[str]:
+        """Have the model answer; return what to send.
 
         Raises:
             ModelError: no answer.
-            ClaimLost, _Superseded: the answer is thrown away.
         """
-        with self.database.transaction() as session:
-            if turns.lock(session, turn) is None:
-                raise ClaimLost
-            turns.leave_to_person(session, turn)
-            context = read_context(
-                session,
-                turn,
-                default_model=self.policy.default_model,
-                now=self.clock(),
-                hint=brevity_hint(platform.can),
-            )
-        reach("reply.context_read")
-        reply = self._ask_model(turn, context, platform.can)
+        reply = self._ask_model(context, platform.can)
         reach("reply.model_answered")
-        self._commit_answer(turn, context, parts_of(reply, platform.can))
+        return parts_of(reply, platform.can)
 
-    def _ask_model(self, turn: Turn, context: Context, can: Capabilities) -> str:
+    def _ask_model(self, context: Context, can: Capabilities) -> str:
         """Have the reply composed, unless the model has failed everybody lately."""
+        turn, shelf = context.brief.turn, context.shelf
         with self.database.transaction() as session:
-            broken = circuits.find_open(session, circuits.MODEL, now=self.clock())
-        if broken is not None and broken.open_until is not None:
-            raise ModelUnavailable(
-                f"the model fails again and again: {broken.last_error}",
-                retry_after=broken.open_until - self.clock(),
-            )
+            circuit = circuits.find(session, circuits.MODEL)
+        if circuit is not None and circuit.open_until is not None:
+            wait = circuit.open_until - self.clock()
+            if wait > timedelta(0):
+                raise ModelUnavailable(
+                    f"the model fails again and again: {circuit.last_error}", retry_after=wait
+                )
+        orders: list[Placed] = list(context.brief.orders)
+
+        def create_order(arguments: str) -> str:
+            result = self._create_order(turn, arguments)
+            with self.database.transaction() as session:
+                orders[:] = orders_of_conversation(session, turn.conversation_id)
+            return result
+
         try:
             reply = compose_reply(
                 self.model,
-                context.prompt,
-                create_order=lambda arguments: self._create_order(turn, arguments),
-                find_wrong_prices=lambda text: self._find_wrong_prices(turn, context, text),
+                _hinted(context.prompt, brevity_hint(can)),
+                create_order=create_order,
+                find_wrong_prices=lambda text: unbacked(text, shelf=shelf, orders=orders),
                 ask_for_less=lambda text: ask_for_less(text, can),
                 longest=self.policy.longest_thinking,
             )
@@ -219,15 +242,10 @@ class Answerer:
             with self.database.transaction() as session:
                 circuits.note_failure(session, circuits.MODEL, str(exc), now=self.clock())
             raise
-        with self.database.transaction() as session:
-            circuits.note_success(session, circuits.MODEL, now=self.clock())
+        if circuit is not None and circuit.failures:
+            with self.database.transaction() as session:
+                circuits.note_success(session, circuits.MODEL, now=self.clock())
         return reply
-
-    def _find_wrong_prices(self, turn: Turn, context: Context, text: str) -> list[str]:
-        """The amounts of a reply that neither the catalog nor the customer's orders know."""
-        with self.database.transaction() as session:
-            orders = orders_of_conversation(session, turn.conversation_id)
-        return unbacked(text, shelf=Shelf.of(context.products), orders=orders)
 
     def _create_order(self, turn: Turn, arguments: str) -> str:
         with self.database.transaction() as session:
@@ -237,24 +255,40 @@ class Answerer:
         log.info("create_order", extra={"turn_id": turn.id, "ok": result["ok"]})
         return tools.as_json(result)
 
-    def _commit_answer(self, turn: Turn, context: Context, parts: list[str]) -> None:
-        """Look once more at what happened meanwhile, and write the answer down if it still fits."""
+    def _write_down(
+        self, context: Context, platform: Platform, parts: Sequence[str]
+    ) -> tuple[Outcome | None, Sequence[Delivery]]:
+        """Look once more at what happened meanwhile, and write the answer down if it still fits.
+
+        Returns:
+            Why it is not sent after all, or what was written down, to be sent at once.
+
+        Raises:
+            ClaimLost, _Superseded: the answer is thrown away.
+        """
+        turn, seen = context.brief.turn, context.brief.messages
         now = self.clock()
+        written: Sequence[Delivery] = ()
         with self.database.transaction() as session:
             current = turns.lock(session, turn)
             if current is None:
                 raise ClaimLost
-            written_since = len(messages_of_turn(session, turn.id)) > len(context.messages)
+            standing = self._standing(session, turn)
+            why_not = self._why_not(context, standing, platform)
+            written_since = standing.message_count > len(seen)
             superseded = written_since and now < current.created_at + self.policy.buffer.longest
-            if superseded:
+            if why_not is None and superseded:
                 turns.put_back(session, turn, due_at=current.due_at, error=None, failed=False)
-            else:
-                turns.leave_for_next_turn(session, turn, seen=context.message_ids)
-                turns.write_down(session, turn, parts, now=now)
+            elif why_not is None:
+                if written_since:
+                    turns.leave_for_next_turn(session, turn, seen=[line.id for line in seen])
+                until = now + self.policy.claim_lasts
+                written = turns.write_down(session, turn, parts, now=now, until=until)
             reach("reply.in_write_down")
         reach("reply.written_down")
-        if superseded:
+        if why_not is None and superseded:
             raise _Superseded
+        return why_not, written
 
     def _put_back(self, turn: Turn, error: ShoptalkError, *, wait: timedelta, failed: bool) -> None:
         due_at = self.clock() + wait
@@ -279,6 +313,11 @@ class Answerer:
             return None
         log.info("a turn ended", extra=_about(turn) | {"outcome": outcome, "error": error})
         return outcome
+
+
+def _hinted(prompt: Prompt, hint: str | None) -> Prompt:
+    """The prompt with what the platform asks of an answer."""
+    return prompt if hint is None else replace(prompt, situation=f"{prompt.situation}\n{hint}")
 
 
 def _backoff(turn: Turn) -> timedelta:

@@ -110,6 +110,27 @@ def test_a_number_that_only_sends_is_not_read_from_the_beginning_each_time(shop:
     assert len(shop.rows(Message)) == 30
 
 
+def test_a_quiet_number_is_polled_less_often_though_its_watermark_moves(shop: Shop) -> None:
+    opens(shop)
+    writes(shop, "Hello?")
+    shop.imports()
+    [hot] = shop.channels()
+    assert hot.next_poll_at is None
+    for _ in range(6):
+        shop.wait(minutes=10)
+        shop.imports()
+    [quiet] = shop.channels()
+    assert quiet.next_poll_at is not None
+    assert quiet.next_poll_at >= shop.now + timedelta(seconds=45)
+    assert quiet.last_fetch_timestamp == shop.now - timedelta(minutes=2)
+    late = writes(shop, "listed late", shown_after=timedelta(seconds=110))
+    shop.wait(seconds=60)
+    shop.imports()
+    shop.wait(seconds=60)
+    shop.imports()
+    assert shop.message(late).content == "listed late"
+
+
 def test_a_picture_that_comes_in_slowly_is_not_overtaken(shop: Shop) -> None:
     shop.world.get_account(NUMBER).settings.receiving_seconds = 1800
     opens(shop)
@@ -161,11 +182,12 @@ def test_a_picture_that_cannot_be_asked_for_now_is_not_stored_without_it(shop: S
     opens(shop)
     shop.imports()
     message_id = writes(shop, "look", kind="image")
-    shop.world.faults.add("http_status", match={"kind": "media"}, count=1)
+    shop.world.faults.add("http_status", match={"kind": "media"})
     shop.wait(seconds=5)
     [report] = shop.imports()
     assert report.error is not None
     assert shop.rows(Message) == []
+    shop.world.faults.clear()
     shop.wait(seconds=30)
     shop.imports()
     assert shop.message(message_id).content_type == "image"
