@@ -330,7 +330,8 @@ class _Walk:
         """What this walk has shown to be stored: up to the newest change on its first page.
 
         Where the platform says until when its list is settled, it is no more than that, and no
-        less than what cannot be late any longer. A first poll has looked back beyond the cut-over, so all that is new is stored from there.
+        less than what cannot be late any longer.
+        A first poll has looked back beyond the cut-over, so all that is new is stored from there.
         """
         if self._channel.last_fetch_timestamp is None:
             return max(filter(None, (self._newest, self._channel.connected_at)))
