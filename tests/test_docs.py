@@ -52,7 +52,14 @@ LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
 
 PAGE, INSTAGRAM, INSTAGRAM_LOGIN, PHONE = "550011", "17841400000000001", "17841400000000002", "4711"
-TOKENS = {PAGE: "page-token", INSTAGRAM: "ig-page", INSTAGRAM_LOGIN: "ig-login", PHONE: "wa"}
+ACCOUNT_SID, SENDERS = "AC" + "0123456789abcdef" * 2, ("+15550100", "whatsapp:+15550100")
+TOKENS = {
+    PAGE: "page-token",
+    INSTAGRAM: "ig-page",
+    INSTAGRAM_LOGIN: "ig-login",
+    PHONE: "wa",
+    ACCOUNT_SID: "twilio-token",
+}
 PORT = "8765"  #: the port in the documents; the tests take a free one
 
 #: The commands that run until they are stopped, and what they say once they are at work.
@@ -179,10 +186,15 @@ def opened(app: App, sandbox: SandboxServer) -> dict[str, str]:
         "instagram", INSTAGRAM_LOGIN, "corner.two", TOKENS[INSTAGRAM_LOGIN], login="instagram"
     ).settings.change(unmetered)
     world.add_account("whatsapp", PHONE, "Corner Shop", TOKENS[PHONE])
+    for sender in SENDERS:
+        world.add_account(
+            "twilio", sender, "Corner Shop", TOKENS[ACCOUNT_SID], account_sid=ACCOUNT_SID
+        )
     for platform, account, more in (
         ("facebook", PAGE, {}),
         ("instagram", INSTAGRAM_LOGIN, {"login": "instagram"}),
         ("whatsapp", PHONE, {}),
+        ("twilio", ACCOUNT_SID, {"number": SENDERS[0]}),
     ):
         config = {"access_token": TOKENS[account], **more}
         connect_channel(app, platform, account, config, name=None, ai_default=True)
@@ -218,6 +230,7 @@ def opened(app: App, sandbox: SandboxServer) -> dict[str, str]:
             "INSTAGRAM_ID": INSTAGRAM,
             "INSTAGRAM_LOGIN_ID": INSTAGRAM_LOGIN,
             "PHONE_NUMBER_ID": PHONE,
+            "ACCOUNT_SID": ACCOUNT_SID,
             "CHANNEL_ID": str(channels[0].id),
             "CONVERSATION_ID": str(waits.id),
             "DELIVERY_ID": str(failed.id),

@@ -1,6 +1,7 @@
 """Several processes over one database: each takes what nobody else has."""
 
 import signal
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import timedelta
@@ -15,7 +16,7 @@ from shoptalk.db.models import Turn
 from shoptalk.db.presence import who_is_present
 from shoptalk.scheduler import Ticker
 from tests.cli.terminal import terminal_of
-from tests.loop.shop import INSTAGRAM, Shop, open_shop
+from tests.loop.shop import INSTAGRAM, PAGE, Shop, open_shop
 from tests.promises.counting import another_process
 from tests.test_scheduler import HELLO, Process, eventually, half_done, open_now, shop
 

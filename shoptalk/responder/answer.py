@@ -9,7 +9,7 @@ process that dies leaves a claim that lapses and rows that say how far it came.
 
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from sqlalchemy.orm import Session
@@ -22,31 +22,29 @@ from shoptalk.db.catalog import orders_of_conversation
 from shoptalk.db.channels import stop_channel
 from shoptalk.db.deliveries import deliveries_of, settle_unsent
 from shoptalk.db.engine import Database
-from shoptalk.db.models import ChannelIntegration, Conversation, Delivery, Turn, TurnStatus
+from shoptalk.db.models import ChannelIntegration, Delivery, Turn, TurnStatus
+from shoptalk.db.opt_outs import note_opted_out
 from shoptalk.db.selection import BufferPolicy, SelectionPolicy
 from shoptalk.errors import (
     ChannelStopped,
-    DeliveryUncertain,
-    GiveUp,
     ModelRefused,
     ModelUnavailable,
     PlatformError,
     PriceRefused,
     RetryLater,
     ShoptalkError,
-    ThreadTaken,
     Throttled,
-    WindowClosed,
 )
-from shoptalk.platforms.base import Platform, Recipient
+from shoptalk.outcomes import outcome_of
+from shoptalk.platforms.base import Capabilities, Platform, Recipient
 from shoptalk.responder import tools
 from shoptalk.responder.agent import compose_reply
+from shoptalk.responder.brevity import ask_for_less, brevity_hint, parts_of
 from shoptalk.responder.context import LAST_MESSAGES, Context, Writer
 from shoptalk.responder.deliver import ClaimLost, Courier
 from shoptalk.responder.loops import is_loop
-from shoptalk.responder.model.base import Model
+from shoptalk.responder.model.base import Model, Prompt
 from shoptalk.responder.quotes import Placed, unbacked
-from shoptalk.responder.split import split
 from shoptalk.responder.window import WINDOW_MARGIN
 from shoptalk.types import Clock, Outcome
 
@@ -129,7 +127,7 @@ class Answerer:
         except RetryLater as exc:
             self._put_back(turn, exc, wait=exc.retry_after or _backoff(turn), failed=True)
         except PlatformError as exc:
-            return self._close(turn, _outcome_of(exc), str(exc))
+            return self._close(turn, outcome_of(exc), str(exc))
         return None
 
     def _answer(self, context: Context, platform: Platform) -> Outcome | None:
@@ -138,7 +136,7 @@ class Answerer:
             database=self.database,
             platform=platform,
             conversation=context.brief.conversation,
-            why_not=lambda: self._why_not_now(turn, platform),
+            why_not=lambda: self._why_not_now(context, platform),
             claim_lasts=self.policy.claim_lasts,
             clock=self.clock,
         )
@@ -147,12 +145,12 @@ class Answerer:
                 deliveries = deliveries_of(session, turn)
             outcome = courier.send_rest(turn, deliveries)
         else:
-            why_not = self._why_not(turn, context.brief.standing, platform)
+            why_not = self._why_not(context, context.brief.standing, platform)
             if why_not is None and is_loop([*context.brief.earlier, *context.brief.messages]):
                 why_not = Outcome.LOOP
             if why_not is not None:
                 return self._close(turn, why_not, None)
-            self._show_typing(context.brief.conversation, platform)
+            self._show_typing(context, platform)
             parts = self._compose(context, platform)
             why_not, written = self._write_down(context, platform, parts)
             outcome = why_not or courier.send_new(turn, written)
@@ -161,8 +159,10 @@ class Answerer:
         log.info("a turn ended", extra=_about(turn) | {"outcome": outcome, "error": None})
         return outcome
 
-    def _why_not(self, turn: Turn, standing: Standing, platform: Platform) -> Outcome | None:
+    def _why_not(self, context: Context, standing: Standing, platform: Platform) -> Outcome | None:
         """The reason not to answer this turn now, if there is one."""
+        if standing.opted_out:
+            return Outcome.OPTED_OUT
         if not standing.ai_enabled:
             return Outcome.AI_OFF
         if standing.answered_by_person:
@@ -171,27 +171,32 @@ class Answerer:
             return Outcome.TAKEN_OVER
         if standing.answered_lately >= self.policy.most_replies_an_hour:
             return Outcome.REPLY_LIMIT
-        window = platform.can.reply_window
-        if window is not None and self.clock() >= turn.last_message_at + window - WINDOW_MARGIN:
+        window = platform.can.reply_window_of(context.brief.conversation.thread_id)
+        written_at = context.brief.turn.last_message_at
+        if window is not None and self.clock() >= written_at + window - WINDOW_MARGIN:
             return Outcome.WINDOW_CLOSED
         return None
 
-    def _why_not_now(self, turn: Turn, platform: Platform) -> Outcome | None:
+    def _why_not_now(self, context: Context, platform: Platform) -> Outcome | None:
         with self.database.transaction() as session:
-            standing = self._standing(session, turn)
-        return self._why_not(turn, standing, platform)
+            standing = self._standing(session, context.brief.turn)
+        return self._why_not(context, standing, platform)
 
     def _standing(self, session: Session, turn: Turn) -> Standing:
         policy = self.policy.selection
         return read_standings(session, [turn], policy, now=self.clock())[turn.id]
 
-    def _show_typing(self, conversation: Conversation, platform: Platform) -> None:
+    def _show_typing(self, context: Context, platform: Platform) -> None:
         if not platform.can.typing:
             return
+        conversation, messages = context.brief.conversation, context.brief.messages
+        recipient = Recipient(
+            thread_id=conversation.thread_id,
+            customer_id=conversation.customer_id,
+            last_message_id=messages[-1].message_id if messages else None,
+        )
         try:
-            platform.show_typing(
-                Recipient(thread_id=conversation.thread_id, customer_id=conversation.customer_id)
-            )
+            platform.show_typing(recipient)
         except PlatformError as exc:
             log.debug("typing was not shown", extra={"error": str(exc)})
 
@@ -201,11 +206,11 @@ class Answerer:
         Raises:
             ModelError: no answer.
         """
-        reply = self._ask_model(context)
+        reply = self._ask_model(context, platform.can)
         reach("reply.model_answered")
-        return split(reply, limit=platform.can.max_text, unit=platform.can.text_unit)
+        return parts_of(reply, platform.can)
 
-    def _ask_model(self, context: Context) -> str:
+    def _ask_model(self, context: Context, can: Capabilities) -> str:
         """Have the reply composed, unless the model has failed everybody lately."""
         turn, shelf = context.brief.turn, context.shelf
         with self.database.transaction() as session:
@@ -227,9 +232,10 @@ class Answerer:
         try:
             reply = compose_reply(
                 self.model,
-                context.prompt,
+                _hinted(context.prompt, brevity_hint(can)),
                 create_order=create_order,
                 find_wrong_prices=lambda text: unbacked(text, shelf=shelf, orders=orders),
+                ask_for_less=lambda text: ask_for_less(text, can),
                 longest=self.policy.longest_thinking,
             )
         except ModelUnavailable as exc:
@@ -268,7 +274,7 @@ class Answerer:
             if current is None:
                 raise ClaimLost
             standing = self._standing(session, turn)
-            why_not = self._why_not(turn, standing, platform)
+            why_not = self._why_not(context, standing, platform)
             written_since = standing.message_count > len(seen)
             superseded = written_since and now < current.created_at + self.policy.buffer.longest
             if why_not is None and superseded:
@@ -299,6 +305,8 @@ class Answerer:
                 settle_unsent(
                     session, turn, "uncertain" if uncertain else "failed", error or outcome.sentence
                 )
+            if ours and outcome == Outcome.OPTED_OUT and error is not None:
+                note_opted_out(session, turn.conversation_id, at=turn.last_message_at)
             reach("reply.in_close")
         reach("reply.closed")
         if not ours:
@@ -307,19 +315,9 @@ class Answerer:
         return outcome
 
 
-def _outcome_of(error: PlatformError) -> Outcome:
-    """What it means for the turn that the platform would not take the reply."""
-    match error:
-        case DeliveryUncertain():
-            return Outcome.DELIVERY_UNCERTAIN
-        case WindowClosed():
-            return Outcome.WINDOW_CLOSED
-        case ThreadTaken():
-            return Outcome.THREAD_TAKEN
-        case GiveUp():
-            return Outcome.UNREACHABLE
-        case _:
-            return Outcome.DELIVERY_FAILED
+def _hinted(prompt: Prompt, hint: str | None) -> Prompt:
+    """The prompt with what the platform asks of an answer."""
+    return prompt if hint is None else replace(prompt, situation=f"{prompt.situation}\n{hint}")
 
 
 def _backoff(turn: Turn) -> timedelta:

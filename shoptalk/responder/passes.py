@@ -28,7 +28,8 @@ class Selector:
     database: Database
     buffer: BufferPolicy
     policy: SelectionPolicy
-    windows: Mapping[str, timedelta]  #: how long each platform takes a reply, by its name
+    windows: Mapping[tuple[str, str], timedelta]
+    #: how long a reply is taken, by platform and how the thread's id begins
     clock: Clock
 
     def select(self) -> None:
