@@ -18,7 +18,11 @@ def channels() -> None:
 
 @channels.command()
 @click.argument("platform")
-@click.option("--account-id", required=True, help="The Page, Instagram account or phone number id.")
+@click.option(
+    "--account-id",
+    required=True,
+    help="The id of the Page, Instagram account, phone number or Chatwoot account.",
+)
 @click.option(
     "--access-token",
     envvar="SHOPTALK_ACCESS_TOKEN",
@@ -31,6 +35,8 @@ def channels() -> None:
 )
 @click.option("--app-secret", envvar="SHOPTALK_APP_SECRET", help="Signs each call if given.")
 @click.option("--login", type=click.Choice(["page", "instagram"]), help="Instagram: which login.")
+@click.option("--base-url", help="Chatwoot: the server's address; default: CHATWOOT_BASE_URL.")
+@click.option("--inbox", help="Chatwoot: the id of the only inbox to answer; default: all of them.")
 @click.option("--name", help="What to call it; default: the platform's own name for it.")
 @click.option(
     "--ai",
@@ -46,6 +52,8 @@ def connect(
     access_token_file: Path | None,
     app_secret: str | None,
     login: str | None,
+    base_url: str | None,
+    inbox: str | None,
     name: str | None,
     ai: str | None,
 ) -> None:
@@ -60,7 +68,13 @@ def connect(
         access_token = _token_in(access_token_file)
     if access_token is None:
         access_token = _ask_for_token()
-    config = {"access_token": access_token, "app_secret": app_secret, "login": login}
+    config = {
+        "access_token": access_token,
+        "app_secret": app_secret,
+        "login": login,
+        "base_url": base_url,
+        "inbox": inbox,
+    }
     channel = connect_channel(
         app,
         platform,

@@ -8,7 +8,13 @@ from sqlalchemy.orm import Session
 
 from shoptalk.db.models import Conversation, Message, Turn
 from shoptalk.errors import UsageError
-from shoptalk.types import ConversationStatus, Outcome, SenderType
+from shoptalk.types import (
+    BEHIND_THE_SCENES,
+    OUR_SIDE,
+    ConversationStatus,
+    Outcome,
+    SenderType,
+)
 
 #: What switching the AI on again takes up: messages that were left to a person.
 GIVEN_TO_PEOPLE = (
@@ -114,20 +120,28 @@ def earlier_messages(session: Session, turn: Turn, *, limit: int) -> list[Messag
     )
     newest = session.scalars(
         select(Message)
-        .where(Message.conversation_id == turn.conversation_id, ~waits)
+        .where(
+            Message.conversation_id == turn.conversation_id,
+            ~waits,
+            Message.sender_type.not_in(BEHIND_THE_SCENES),
+        )
         .order_by(Message.created_at.desc(), Message.sequence_no.desc(), Message.id.desc())
         .limit(limit)
     ).all()
     return list(reversed(newest))
 
 
-def last_messages(session: Session, conversation_id: int, *, limit: int) -> list[Message]:
-    """The newest messages, oldest of them first."""
+def last_messages(
+    session: Session, conversation_id: int, *, limit: int, only_said: bool = False
+) -> list[Message]:
+    """The newest messages, oldest of them first; `only_said`: what the customer wrote or saw."""
+    statement = select(Message).where(Message.conversation_id == conversation_id)
+    if only_said:
+        statement = statement.where(Message.sender_type.not_in(BEHIND_THE_SCENES))
     newest = session.scalars(
-        select(Message)
-        .where(Message.conversation_id == conversation_id)
-        .order_by(Message.created_at.desc(), Message.sequence_no.desc(), Message.id.desc())
-        .limit(limit)
+        statement.order_by(
+            Message.created_at.desc(), Message.sequence_no.desc(), Message.id.desc()
+        ).limit(limit)
     ).all()
     return list(reversed(newest))
 
@@ -173,7 +187,7 @@ def switch_ai(session: Session, conversation: Conversation, *, enabled: bool, no
         select(Message.created_at)
         .where(
             Message.conversation_id == conversation.id,
-            Message.sender_type != SenderType.CUSTOMER,
+            Message.sender_type.in_(OUR_SIDE),
         )
         .order_by(Message.created_at.desc())
         .limit(1)

@@ -15,6 +15,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import and_, func, or_, select, text, tuple_, update
 from sqlalchemy.orm import Session, aliased
 
+from shoptalk.db.custody import IS_HELD, is_held
 from shoptalk.db.models import ChannelIntegration, Conversation, Delivery, Message, Turn, TurnStatus
 from shoptalk.db.presence import CLAIMANT_IS_GONE
 from shoptalk.types import ConversationState, Outcome, SenderType
@@ -69,7 +70,7 @@ _SETTLE_TAKEN_OVER = text(f"""
               AND created_at > :since
               AND created_at > coalesce(conversation.ai_resumed_at, '-infinity')
         ) AS person
-        WHERE person.wrote_at IS NOT NULL AND EXISTS (
+        WHERE (person.wrote_at IS NOT NULL OR {IS_HELD}) AND EXISTS (
             SELECT FROM messages AS message
             WHERE message.conversation_id = conversation.id AND {_WAITING})
         FOR NO KEY UPDATE OF conversation SKIP LOCKED
@@ -351,7 +352,10 @@ def leave_to_person(session: Session, turn: Turn) -> None:
 
 
 def is_taken_over(session: Session, turn: Turn, *, since: datetime) -> bool:
-    """Whether a person has written in the conversation since then and not handed it back."""
+    """Whether a person has written since then, or holds the thread, and not handed it back."""
+    held = select(Conversation.id).where(Conversation.id == turn.conversation_id, is_held())
+    if session.scalar(held) is not None:
+        return True
     resumed_at = (
         select(func.coalesce(Conversation.ai_resumed_at, since))
         .where(Conversation.id == turn.conversation_id)

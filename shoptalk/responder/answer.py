@@ -7,7 +7,8 @@ platform. A process that dies leaves a claim that lapses and rows that say how f
 """
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -17,10 +18,12 @@ from shoptalk.db import circuits, turns
 from shoptalk.db.catalog import orders_of_conversation
 from shoptalk.db.channels import stop_channel
 from shoptalk.db.conversations import last_messages, messages_of_turn
+from shoptalk.db.custody import note_custody
 from shoptalk.db.deliveries import settle_unsent
 from shoptalk.db.engine import Database
 from shoptalk.db.models import ChannelIntegration, Conversation, Turn, TurnStatus
 from shoptalk.errors import (
+    BadPayload,
     ChannelStopped,
     DeliveryUncertain,
     GiveUp,
@@ -34,7 +37,14 @@ from shoptalk.errors import (
     Throttled,
     WindowClosed,
 )
-from shoptalk.platforms.base import Platform, Recipient
+from shoptalk.platforms.base import (
+    HandsOver,
+    HidesTyping,
+    Platform,
+    Recipient,
+    ThreadState,
+    thread_state,
+)
 from shoptalk.responder import tools
 from shoptalk.responder.agent import compose_reply
 from shoptalk.responder.context import Context, read_context
@@ -89,6 +99,14 @@ class Answerer:
         with self.database.transaction() as session:
             conversation = session.get_one(Conversation, turn.conversation_id)
             channel = session.get_one(ChannelIntegration, conversation.channel_integration_id)
+        outcome = self._bring_on(turn, conversation, channel)
+        if outcome is not None and outcome.needs_person:
+            self._hand_over(turn, conversation, channel, outcome)
+        return outcome
+
+    def _bring_on(
+        self, turn: Turn, conversation: Conversation, channel: ChannelIntegration
+    ) -> Outcome | None:
         try:
             return self._answer(turn, conversation, self.platform_of(channel))
         except ClaimLost:
@@ -118,23 +136,48 @@ class Answerer:
         return None
 
     def _answer(self, turn: Turn, conversation: Conversation, platform: Platform) -> Outcome | None:
-        if turn.status == TurnStatus.BUFFERING:
-            outcome = self._why_not(turn, platform)
-            if outcome is not None:
-                return self._close(turn, outcome, None)
-            self._show_typing(conversation, platform)
-            self._write_answer(turn, platform)
+        if turn.status != TurnStatus.BUFFERING:
+            return self._deliver(turn, conversation, platform)
+        state = self._thread_state(conversation, platform)
+        outcome = self._why_not(turn, platform, state)
+        if outcome is not None:
+            return self._close(turn, outcome, None)
+        with self._typing(conversation, platform):
+            self._write_answer(turn, platform, state)
+            return self._deliver(turn, conversation, platform)
+
+    def _deliver(
+        self, turn: Turn, conversation: Conversation, platform: Platform
+    ) -> Outcome | None:
         held_back = Courier(
             database=self.database,
             platform=platform,
             conversation=conversation,
-            why_not=lambda: self._why_not(turn, platform),
+            why_not=lambda: self._why_not(
+                turn, platform, self._thread_state(conversation, platform)
+            ),
             claim_lasts=self.policy.claim_lasts,
             clock=self.clock,
         ).deliver(turn)
         return self._close(turn, held_back or Outcome.ANSWERED, None)
 
-    def _why_not(self, turn: Turn, platform: Platform) -> Outcome | None:
+    def _thread_state(self, conversation: Conversation, platform: Platform) -> ThreadState:
+        """How the thread stands on the platform now; whose it is, is written down."""
+        try:
+            state = thread_state(platform, _recipient(conversation))
+        except BadPayload as exc:  # it says nothing about the reply, which can wait
+            raise RetryLater(str(exc), platform=platform.name) from exc
+        if state.custody is not None:
+            with self.database.transaction() as session:
+                note_custody(
+                    session,
+                    conversation.channel_integration_id,
+                    {conversation.thread_id: state.custody},
+                    now=self.clock(),
+                )
+        return state
+
+    def _why_not(self, turn: Turn, platform: Platform, state: ThreadState) -> Outcome | None:
         """The reason not to answer this turn now, if there is one."""
         now = self.clock()
         with self.database.transaction() as session:
@@ -149,8 +192,11 @@ class Answerer:
             answered = turns.count_answered(session, turn, since=an_hour_ago)
             if answered >= self.policy.most_replies_an_hour:
                 return Outcome.REPLY_LIMIT
-            if is_loop(last_messages(session, turn.conversation_id, limit=LOOP_LOOKS_AT)):
+            said = last_messages(session, turn.conversation_id, limit=LOOP_LOOKS_AT, only_said=True)
+            if is_loop(said):
                 return Outcome.LOOP
+        if not state.can_reply:
+            return Outcome.WINDOW_CLOSED
         return self._window_outcome(turn, platform)
 
     def _window_outcome(self, turn: Turn, platform: Platform) -> Outcome | None:
@@ -159,17 +205,46 @@ class Answerer:
             return None
         return Outcome.WINDOW_CLOSED
 
-    def _show_typing(self, conversation: Conversation, platform: Platform) -> None:
+    @contextmanager
+    def _typing(self, conversation: Conversation, platform: Platform) -> Iterator[None]:
+        """Show that an answer is being written, for as long as one is. A courtesy: it may fail."""
         if not platform.can.typing:
+            yield
             return
+        recipient = _recipient(conversation)
         try:
-            platform.show_typing(
-                Recipient(thread_id=conversation.thread_id, customer_id=conversation.customer_id)
-            )
+            platform.show_typing(recipient)
         except PlatformError as exc:
             log.debug("typing was not shown", extra={"error": str(exc)})
+        try:
+            yield
+        finally:
+            if isinstance(platform, HidesTyping):
+                try:
+                    platform.hide_typing(recipient)
+                except PlatformError as exc:
+                    log.debug("typing was not hidden", extra={"error": str(exc)})
 
-    def _write_answer(self, turn: Turn, platform: Platform) -> None:
+    def _hand_over(
+        self,
+        turn: Turn,
+        conversation: Conversation,
+        channel: ChannelIntegration,
+        outcome: Outcome,
+    ) -> None:
+        """Put the conversation before the shop's people, where they work on the platform.
+
+        The turn is closed by now and stays so, whatever becomes of this.
+        """
+        platform = self.platform_of(channel)
+        if not isinstance(platform, HandsOver):
+            return
+        try:
+            platform.hand_over(_recipient(conversation), outcome.sentence)
+        except PlatformError as exc:
+            log.warning("it was not handed over", extra=_about(turn) | {"error": str(exc)})
+
+    def _write_answer(self, turn: Turn, platform: Platform, state: ThreadState) -> None:
         """Have the model answer and write its words down as deliveries.
 
         Raises:
@@ -186,7 +261,10 @@ class Answerer:
         reach("reply.context_read")
         reply = self._ask_model(turn, context)
         reach("reply.model_answered")
-        parts = split(reply, limit=platform.can.max_text, unit=platform.can.text_unit)
+        limit, unit = platform.can.max_text, platform.can.text_unit
+        if state.max_text is not None:
+            limit, unit = state.max_text, state.text_unit
+        parts = split(reply, limit=limit, unit=unit)
         self._commit_answer(turn, context, parts)
 
     def _ask_model(self, turn: Turn, context: Context) -> str:
@@ -283,6 +361,10 @@ def _outcome_of(error: PlatformError) -> Outcome:
             return Outcome.UNREACHABLE
         case _:
             return Outcome.DELIVERY_FAILED
+
+
+def _recipient(conversation: Conversation) -> Recipient:
+    return Recipient(thread_id=conversation.thread_id, customer_id=conversation.customer_id)
 
 
 def _backoff(turn: Turn) -> timedelta:

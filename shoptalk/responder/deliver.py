@@ -23,7 +23,7 @@ from shoptalk.db.models import Conversation, Delivery, Turn
 from shoptalk.db.turns import hold
 from shoptalk.errors import DeliveryUncertain, PlatformError, RetryLater
 from shoptalk.platforms.base import Platform, Recipient
-from shoptalk.types import Clock, InboundMessage, Outcome, SenderType
+from shoptalk.types import OUR_SIDE, Clock, InboundMessage, Outcome
 
 READ_BACK_AFTER = timedelta(seconds=60)
 #: longer than any request of ours may still be under way, and than a platform's lists lag behind
@@ -150,7 +150,7 @@ class Courier:
             )
             for message in page.messages:
                 if (
-                    message.sender_type != SenderType.CUSTOMER
+                    message.sender_type in OUR_SIDE
                     and message.created_at >= earliest
                     and message.message_id not in known
                     and message.text.strip() == content.strip()
