@@ -8,9 +8,9 @@ from typing import Any, Literal, get_args
 from shoptalk.sandbox.graph.limits import CALLS_PER_ENGAGED_USER, Meters
 from shoptalk.sandbox.threads import ThreadIndex
 
-PlatformName = Literal["facebook", "instagram", "whatsapp"]
+PlatformName = Literal["facebook", "instagram", "whatsapp", "chatwoot"]
 Login = Literal["page", "instagram"]
-TokenKind = Literal["page", "instagram", "whatsapp"]
+TokenKind = Literal["page", "instagram", "whatsapp", "chatwoot"]
 PLATFORMS: tuple[str, ...] = get_args(PlatformName)
 LOGINS: tuple[str, ...] = get_args(Login)
 
@@ -37,6 +37,12 @@ class AccountSettings:
     send_id_prefix: bool = True  #: Messenger send answers begin with "m_", as reads do
     app_scoped_self: bool = False  #: Instagram Login names our side by its app-scoped id
     cursor_lifetime_seconds: float = 3600.0
+    conversation_page_size: int = 25  #: Chatwoot's, from here on
+    requests_per_minute: int = 3000
+    bot_attached: bool = False  #: conversations begin as pending
+    bot_token: bool = False  #: the token is a bot's, which may write and not read
+    agent_token: bool = False  #: its user is an agent; False: an administrator
+    fails_later: bool = False  #: the channel refuses what the server has taken
 
     def change(self, wanted: Mapping[str, Any]) -> None:
         """Set the named settings, all or none.
@@ -102,13 +108,15 @@ class SandboxAccount:
 
     @property
     def host(self) -> str:
+        if self.platform == "chatwoot":
+            return "chatwoot"
         by_instagram = self.platform == "instagram" and self.login == "instagram"
         return "graph.instagram.com" if by_instagram else "graph.facebook.com"
 
     @property
     def token_kind(self) -> TokenKind:
-        if self.platform == "whatsapp":
-            return "whatsapp"
+        if self.platform in {"whatsapp", "chatwoot"}:
+            return self.platform
         return "instagram" if self.host == "graph.instagram.com" else "page"
 
     @property

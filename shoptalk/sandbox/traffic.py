@@ -8,12 +8,13 @@ from email.utils import format_datetime
 from aiohttp import web
 from aiohttp.typedefs import Middleware
 
+from shoptalk.sandbox.chatwoot import http as chatwoot
 from shoptalk.sandbox.faults import NOTHING_WRONG, Fired, Plan, Target
 from shoptalk.sandbox.graph.damage import error_of
 from shoptalk.sandbox.graph.http import EXCHANGE, HOSTS, Exchange, read_question
 from shoptalk.sandbox.graph.question import dumps
 from shoptalk.sandbox.graph.targets import target_of
-from shoptalk.sandbox.ledger import Call, fingerprint, without_secrets
+from shoptalk.sandbox.ledger import Call, Sent, fingerprint, without_secrets
 from shoptalk.sandbox.world import World
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -30,6 +31,7 @@ def middleware(world: World) -> Middleware:
         if host in {"control", ""}:
             return await handler(request)
         exchange: Exchange | None = None
+        other: chatwoot.Exchange | None = None
         if host in HOSTS:
             try:
                 exchange = Exchange(await read_question(request))
@@ -37,11 +39,20 @@ def middleware(world: World) -> Middleware:
                 return web.Response()
             EXCHANGE.set(exchange)
             target = target_of(world, exchange.question)
+        elif host == chatwoot.HOST:
+            try:
+                target = await chatwoot.target_of(request)
+            except ConnectionResetError:
+                return web.Response()
+            other = chatwoot.Exchange(target)
+            chatwoot.EXCHANGE.set(other)
         else:
             target = _plain_target(request, host)
         plan = world.faults.plan(target)
         if exchange is not None:
             exchange.question.alterations = plan.alterations
+        if other is not None:
+            other.alterations = plan.alterations
         try:
             response = await _play(world, request, handler, plan)
         except ConnectionResetError:  # the client died before it had asked
@@ -49,8 +60,9 @@ def middleware(world: World) -> Middleware:
         except web.HTTPException as refusal:
             response = web.Response(status=refusal.status, text=refusal.text)
         is_cut = request.transport is None or request.transport.is_closing()
-        if exchange is not None and (is_cut or plan is not NOTHING_WRONG):
-            _mark_unanswered(exchange, plan, is_cut=is_cut)
+        told = exchange or other
+        if told is not None and (is_cut or plan is not NOTHING_WRONG):
+            _mark_unanswered(told.sent, plan, is_cut=is_cut)
         token = exchange.question.token if exchange else _token(request)
         status = CUT if is_cut else response.status
         world.ledger.add(_entry(world, request, target, token, status))
@@ -113,11 +125,11 @@ def _end(world: World, request: web.Request, ending: Fired) -> web.Response:
             )
 
 
-def _mark_unanswered(exchange: Exchange, plan: Plan, *, is_cut: bool) -> None:
+def _mark_unanswered(all_sent: list[Sent], plan: Plan, *, is_cut: bool) -> None:
     """Note on what was sent that its sender does not know."""
     is_cut_short = any(fired.name == "truncate" for fired in plan.alterations)
     if is_cut or is_cut_short or plan.ending is not None:
-        for sent in exchange.sent:
+        for sent in all_sent:
             sent.is_answered = False
 
 
@@ -162,12 +174,16 @@ def _entry(
 
 
 def _is_abroad(world: World, target: Target, token: str | None) -> bool:
-    """Say whether a token went to a host that is nobody's, or a Graph token to the model's."""
-    if token is None or target.host in HOSTS:
+    """Say whether a token went to a host that is nobody's, or to one that is another's."""
+    if token is None:
         return False
-    return target.kind == "foreign" or token in world.tokens
+    known = world.tokens.get(token)
+    if known is not None:
+        return target.host not in ((chatwoot.HOST,) if known.kind == chatwoot.HOST else HOSTS)
+    return target.kind == "foreign"
 
 
 def _token(request: web.Request) -> str | None:
     header = request.headers.get("Authorization", "").partition(" ")[2].strip()
+    header = header or request.headers.get(chatwoot.TOKEN_HEADER, "")
     return header or request.query.get("access_token")
