@@ -33,6 +33,8 @@ from shoptalk.db.engine import DRIVER
 from shoptalk.db.models import ChannelIntegration, Conversation, Delivery, Message
 from shoptalk.importer.catalog_file import CatalogRow
 from shoptalk.sandbox.accounts import AccountSettings
+from shoptalk.sandbox.chatwoot.desk import WEBSITE
+from shoptalk.sandbox.chatwoot.desk import WHATSAPP as WHATSAPP_INBOX
 from shoptalk.sandbox.fault_params import PARAMS
 from shoptalk.sandbox.openai.script import Step
 from shoptalk.sandbox.server import SandboxServer
@@ -49,7 +51,14 @@ LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
 
 PAGE, INSTAGRAM, INSTAGRAM_LOGIN, PHONE = "550011", "17841400000000001", "17841400000000002", "4711"
-TOKENS = {PAGE: "page-token", INSTAGRAM: "ig-page", INSTAGRAM_LOGIN: "ig-login", PHONE: "wa"}
+CHATWOOT = "61"
+TOKENS = {
+    PAGE: "page-token",
+    INSTAGRAM: "ig-page",
+    INSTAGRAM_LOGIN: "ig-login",
+    PHONE: "wa",
+    CHATWOOT: "cw",
+}
 PORT = "8765"  #: the port in the documents; the tests take a free one
 
 #: The commands that run until they are stopped, and what they say once they are at work.
@@ -176,6 +185,7 @@ def opened(app: App, sandbox: SandboxServer) -> dict[str, str]:
         "instagram", INSTAGRAM_LOGIN, "corner.two", TOKENS[INSTAGRAM_LOGIN], login="instagram"
     ).settings.change(unmetered)
     world.add_account("whatsapp", PHONE, "Corner Shop", TOKENS[PHONE])
+    world.add_account("chatwoot", CHATWOOT, "Corner Shop", TOKENS[CHATWOOT])
     for platform, account, more in (
         ("facebook", PAGE, {}),
         ("instagram", INSTAGRAM_LOGIN, {"login": "instagram"}),
@@ -215,6 +225,10 @@ def opened(app: App, sandbox: SandboxServer) -> dict[str, str]:
             "INSTAGRAM_ID": INSTAGRAM,
             "INSTAGRAM_LOGIN_ID": INSTAGRAM_LOGIN,
             "PHONE_NUMBER_ID": PHONE,
+            "CHATWOOT_ACCOUNT_ID": CHATWOOT,
+            "CHATWOOT_ADDRESS": f"{sandbox.url}/chatwoot",
+            "INBOX_ID": str(WEBSITE),
+            "WHATSAPP_INBOX_ID": str(WHATSAPP_INBOX),
             "CHANNEL_ID": str(channels[0].id),
             "CONVERSATION_ID": str(waits.id),
             "DELIVERY_ID": str(failed.id),
