@@ -375,6 +375,13 @@ def test_the_readme_lists_every_outcome() -> None:
     assert first_cells(README, "outcome") == [str(outcome) for outcome in Outcome]
 
 
+def test_the_operations_page_names_the_outcomes_that_are_handed_over() -> None:
+    page = (ROOT / "docs" / "operations.md").read_text("utf-8")
+    named = re.search(r"ends in a way that needs a person \(([^)]+)\)", page)
+    assert named is not None
+    assert re.findall(r"`(\w+)`", named[1]) == [str(each) for each in Outcome if each.needs_person]
+
+
 def test_the_sandbox_page_lists_every_fault_and_setting() -> None:
     page = ROOT / "docs" / "sandbox.md"
     assert sorted(first_cells(page, "fault")) == sorted(PARAMS)

@@ -19,7 +19,6 @@ from shoptalk.platforms.base import (
     ThreadState,
 )
 from shoptalk.platforms.chatwoot_client import (
-    LOOK,
     RIGHTS,
     ChatwootClient,
     Purpose,
@@ -119,12 +118,23 @@ class Chatwoot:
         )
 
     def _inbox_name(self, inbox_id: str) -> str:
-        answer = self._client.get(
-            "accounts", self._account_id, "inboxes", inbox_id, purpose=Purpose.ACCOUNT
-        )
-        if str(answer.body.get("id")) != inbox_id:
-            raise ChannelStopped(f"there is no inbox {inbox_id}", platform=self.name, remedy=LOOK)
-        return text_of(answer.body.get("name")) or f"inbox {inbox_id}"
+        answer = self._client.get("accounts", self._account_id, "inboxes", purpose=Purpose.ACCOUNT)
+        rows = answer.body.get("payload")
+        if not isinstance(rows, list):
+            raise BadPayload("the answer holds no list of inboxes", platform=self.name)
+        names = {
+            str(number): text_of(row.get("name")) or f"inbox {number}"
+            for row in rows
+            if isinstance(row, dict) and (number := number_in(row.get("id"))) is not None
+        }
+        if inbox_id not in names:
+            known = ", ".join(f"{number} {name}" for number, name in names.items()) or "none"
+            raise ChannelStopped(
+                f"the token's user sees no inbox {inbox_id}",
+                platform=self.name,
+                remedy=f"Connect with one of these inboxes ({known}), or with another token.",
+            )
+        return names[inbox_id]
 
     def fetch_page(self, *, cursor: str | None, limit: int, since: datetime | None) -> Page:
         """List conversations of every status, latest activity first, as is Chatwoot's default.

@@ -216,7 +216,9 @@ def _error_of(
             return _give_up("Chatwoot refuses this", status)
     if 300 <= status < 400:
         return BadPayload(
-            f"HTTP {status}: a redirect is not followed", platform=PLATFORM, code=status
+            f"HTTP {status}: a redirect is not followed; give the address it leads to",
+            platform=PLATFORM,
+            code=status,
         )
     if status == HTTPStatus.NOT_FOUND and purpose is not Purpose.SEND:
         return BadPayload(f"HTTP {status}: {ADDRESS}", platform=PLATFORM, code=status)

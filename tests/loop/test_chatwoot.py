@@ -281,6 +281,15 @@ def test_an_answer_by_a_person_at_the_dashboard_is_not_talked_over(desk: Desk) -
     assert desk.outcome(message_id) == Outcome.ANSWERED_BY_PERSON
 
 
+def test_a_person_who_writes_with_our_own_user_is_a_person(desk: Desk) -> None:
+    desk.opens()
+    message_id = desk.writes("Hello?")
+    stored = desk.shop.world.add_message(ACCOUNT, ANN, "The owner here", side="employee")
+    stored.sender_id = SALES
+    assert desk.shop.answers() == {}
+    assert desk.outcome(message_id) == Outcome.ANSWERED_BY_PERSON
+
+
 def test_a_conversation_that_is_assigned_to_a_person_is_theirs(desk: Desk) -> None:
     desk.opens()
     message_id = desk.writes("Hello?")

@@ -44,6 +44,7 @@ from .chatwoot_samples import (
     thread,
 )
 
+INBOXES = f"{API}/accounts/1/inboxes"
 TYPING = f"{CONVERSATION}/toggle_typing_status"
 STATUS = f"{CONVERSATION}/toggle_status"
 LABELS = f"{CONVERSATION}/labels"
@@ -109,7 +110,8 @@ def test_an_account_is_told_apart_from_its_number_on_another_server() -> None:
 @responses.activate
 def test_one_inbox_is_a_channel_of_its_own() -> None:
     responses.get(PROFILE, json=samples.profile())
-    responses.get(f"{API}/accounts/1/inboxes/3", json={"id": 3, "name": "Website"})
+    rows = [{"id": 2, "name": "SMS"}, {"id": 3, "name": "Website"}]
+    responses.get(INBOXES, json={"payload": rows})
     identity = chatwoot(inbox="3").identify()
     assert identity.external_id == "1/3@shop.example/chat"
     assert identity.display_name == "Shop 1, Website"
@@ -137,15 +139,24 @@ def test_an_account_that_is_not_the_users_stops_the_channel(
         chatwoot().identify()
 
 
-@pytest.mark.parametrize("inbox", [{"error": "Resource could not be found"}, {"id": 4}])
+@pytest.mark.parametrize("rows", [[], [{"id": 4, "name": "SMS"}, None, {"name": "3"}]])
 @responses.activate
-def test_an_inbox_that_is_not_there_stops_the_channel(inbox: dict[str, Any]) -> None:
+def test_an_inbox_that_is_not_there_stops_the_channel_and_names_those_that_are(
+    rows: list[Any],
+) -> None:
     responses.get(PROFILE, json=samples.profile())
-    status = 404 if "error" in inbox else 200
-    responses.get(f"{API}/accounts/1/inboxes/3", json=inbox, status=status)
-    with pytest.raises(ChannelStopped) as caught:
+    responses.get(INBOXES, json={"payload": rows})
+    with pytest.raises(ChannelStopped, match="no inbox 3") as caught:
         chatwoot(inbox="3").identify()
-    assert "inbox" in caught.value.remedy
+    assert ("4 SMS" if rows else "none") in caught.value.remedy
+
+
+@responses.activate
+def test_inboxes_that_are_no_list_make_no_sense() -> None:
+    responses.get(PROFILE, json=samples.profile())
+    responses.get(INBOXES, json={"payload": {}})
+    with pytest.raises(BadPayload):
+        chatwoot(inbox="3").identify()
 
 
 @pytest.mark.parametrize("profile", [{"id": WE}, {"accounts": []}, {"id": WE, "accounts": {}}])

@@ -300,7 +300,7 @@ def test_labels_are_replaced_as_a_whole(office: Office) -> None:
 
 
 def test_what_is_not_there_is_a_404(office: Office) -> None:
-    for path in ("conversations/9", "conversations/9/messages", "inboxes/9", "inboxes/x"):
+    for path in ("conversations/9", "conversations/9/messages", "conversations/x"):
         response = office.ask("GET", f"accounts/1/{path}")
         assert response.status_code == 404
         assert response.json() == {"error": "Resource could not be found"}
@@ -350,7 +350,7 @@ def test_faults_strike_it_by_its_own_kinds_of_requests(office: Office) -> None:
         office.world.faults.add("http_status", match={"kind": kind, "host": "chatwoot"})
     calls = [
         office.ask("GET", "profile"),
-        office.ask("GET", "accounts/1/inboxes/1"),
+        office.ask("GET", "accounts/1/inboxes"),
         office.ask("GET", "accounts/1/conversations"),
         office.ask("GET", "accounts/1/conversations/1"),
         office.ask("GET", "accounts/1/conversations/1/messages"),

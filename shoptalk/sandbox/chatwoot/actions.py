@@ -100,12 +100,13 @@ def profile(ask: Ask) -> Json:
     }
 
 
-def inbox(ask: Ask) -> Json:
-    wanted = ask.path["inbox"]
-    if not wanted.isdigit() or int(wanted) not in INBOXES:
-        raise NOT_FOUND
-    name, channel = INBOXES[int(wanted)]
-    return {"id": int(wanted), "name": name, "channel_type": channel}
+def list_inboxes(_: Ask) -> Json:
+    return {
+        "payload": [
+            {"id": number, "name": name, "channel_type": channel}
+            for number, (name, channel) in INBOXES.items()
+        ]
+    }
 
 
 def list_conversations(ask: Ask) -> Json:

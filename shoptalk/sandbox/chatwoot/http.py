@@ -106,7 +106,7 @@ def routes(world: World) -> list[web.RouteDef]:
     conversation = "/accounts/{account}/conversations/{conversation}"
     return [
         on("GET", "/profile", actions.profile),
-        on("GET", "/accounts/{account}/inboxes/{inbox}", actions.inbox),
+        on("GET", "/accounts/{account}/inboxes", actions.list_inboxes),
         on("GET", "/accounts/{account}/conversations", actions.list_conversations),
         on("GET", conversation, actions.show),
         on("GET", f"{conversation}/messages", actions.messages),
