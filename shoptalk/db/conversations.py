@@ -146,6 +146,11 @@ def last_messages(
     return list(reversed(newest))
 
 
+def is_stored(session: Session, message_id: str) -> bool:
+    found = session.scalar(select(Message.id).where(Message.message_id == message_id))
+    return found is not None
+
+
 def find_answer_after(session: Session, message: Message) -> Message | None:
     """The first thing a person at the shop wrote after a message."""
     return session.scalars(

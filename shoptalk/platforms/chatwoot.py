@@ -200,7 +200,7 @@ class Chatwoot:
         answer = self._client.get(*self._conversation(recipient.thread_id), purpose=Purpose.THREAD)
         if number_in(answer.body.get("id")) is None:
             raise BadPayload("the answer holds no conversation", platform=self.name)
-        return self._reader.state(answer.body)
+        return self._reader.state(answer.body, thread_id=recipient.thread_id)
 
     def send(self, recipient: Recipient, text: str) -> str:
         """Send `text` to the customer.

@@ -13,6 +13,7 @@ from typing import Any
 
 from shoptalk.platforms.base import TextUnit, ThreadSlice, ThreadState
 from shoptalk.types import (
+    OUR_SIDE,
     Attachment,
     ContentType,
     Custody,
@@ -99,13 +100,16 @@ class Reader:
             custody=self.custody(row),
         )
 
-    def state(self, row: Mapping[str, Any]) -> ThreadState:
+    def state(self, row: Mapping[str, Any], *, thread_id: str) -> ThreadState:
         """How the conversation stands; what is not told is taken to be in order."""
         channel = _object(row.get("meta")).get("channel")
         limit, unit = LONGEST.get(str(channel), (None, TextUnit.CHARACTERS))
+        newest = self.message(row.get("last_non_activity_message"), thread_id=thread_id)
+        is_ours = isinstance(newest, InboundMessage) and newest.sender_type in OUR_SIDE
         return ThreadState(
             custody=self.custody(row),
             can_reply=row.get("can_reply") is not False,
+            said_by_us=newest.message_id if is_ours else None,
             max_text=limit,
             text_unit=unit,
         )

@@ -17,7 +17,7 @@ from shoptalk.crashpoints import reach
 from shoptalk.db import circuits, turns
 from shoptalk.db.catalog import orders_of_conversation
 from shoptalk.db.channels import stop_channel
-from shoptalk.db.conversations import last_messages, messages_of_turn
+from shoptalk.db.conversations import is_stored, last_messages, messages_of_turn
 from shoptalk.db.custody import note_custody
 from shoptalk.db.deliveries import settle_unsent
 from shoptalk.db.engine import Database
@@ -178,9 +178,19 @@ class Answerer:
         return state
 
     def _why_not(self, turn: Turn, platform: Platform, state: ThreadState) -> Outcome | None:
-        """The reason not to answer this turn now, if there is one."""
+        """The reason not to answer this turn now, if there is one.
+
+        Raises:
+            RetryLater: our side has written what no import has seen, and a person may have.
+        """
         now = self.clock()
         with self.database.transaction() as session:
+            if state.said_by_us is not None and not is_stored(session, state.said_by_us):
+                raise RetryLater(
+                    "what was written last has to be imported first",
+                    platform=platform.name,
+                    retry_after=FIRST_WAIT,
+                )
             if not session.get_one(Conversation, turn.conversation_id).ai_enabled:
                 return Outcome.AI_OFF
             if turns.find_answer_by_person(session, turn) is not None:

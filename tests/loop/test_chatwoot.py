@@ -281,6 +281,28 @@ def test_an_answer_by_a_person_at_the_dashboard_is_not_talked_over(desk: Desk) -
     assert desk.outcome(message_id) == Outcome.ANSWERED_BY_PERSON
 
 
+def test_a_person_who_answers_while_the_model_thinks_is_heeded_though_no_poll_has_seen_it(
+    desk: Desk,
+) -> None:
+    desk.opens()
+    message_id = desk.writes("Hello?")
+    desk.shop.imports()
+    desk.shop.replies()
+    desk.shop.wait(seconds=31)
+
+    def a_person_answers() -> None:
+        desk.writes("Bo here", "employee")
+
+    assert desk.shop.replies(while_thinking=a_person_answers) == {"waiting": 1}
+    assert "imported first" in desk.shop.why(message_id)
+    desk.shop.wait(seconds=11)
+    assert desk.shop.replies() == {"waiting": 1}
+    desk.shop.wait(seconds=11)
+    desk.shop.imports()
+    assert desk.shop.replies() == {"answered_by_person": 1}
+    assert desk.shop.sent() == []
+
+
 def test_a_person_who_writes_with_our_own_user_is_a_person(desk: Desk) -> None:
     desk.opens()
     message_id = desk.writes("Hello?")

@@ -409,6 +409,23 @@ def test_the_channel_behind_the_inbox_says_how_long_a_text_may_be(
     assert (state.max_text, state.text_unit) == (limit, unit)
 
 
+@pytest.mark.parametrize(
+    ("newest", "said_by_us"),
+    [
+        (outgoing(802, samples.COLLEAGUE), "chatwoot_shop.example/chat_802"),
+        (outgoing(802), "chatwoot_shop.example/chat_802"),
+        (message(802), None),
+        (outgoing(802, samples.COLLEAGUE, private=True), None),
+        ({"id": 802}, None),
+        (None, None),
+    ],
+)
+@responses.activate
+def test_what_our_side_said_last_is_told(newest: Any, said_by_us: str | None) -> None:
+    responses.get(CONVERSATION, json=conversation(last_non_activity_message=newest))
+    assert chatwoot().thread_state(ANN).said_by_us == said_by_us
+
+
 @responses.activate
 def test_a_state_that_is_no_conversation_makes_no_sense() -> None:
     responses.get(CONVERSATION, json={"error": None})
