@@ -171,7 +171,7 @@ class App:
         Raises:
             UsageError: there is no key to any model.
         """
-        from shoptalk.db.turns import BufferPolicy, SelectionPolicy
+        from shoptalk.db.selection import BufferPolicy, SelectionPolicy
         from shoptalk.responder.answer import Answerer, AnswerPolicy
         from shoptalk.responder.model.openai_client import make_client, make_model
         from shoptalk.responder.passes import Responder

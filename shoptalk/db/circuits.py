@@ -20,6 +20,11 @@ FIRST_PAUSE = timedelta(seconds=15)
 LONGEST_PAUSE = timedelta(minutes=5)
 
 
+def find(session: Session, name: str) -> Circuit | None:
+    """The breaker of that place, if it ever failed."""
+    return session.get(Circuit, name)
+
+
 def find_open(session: Session, name: str, *, now: datetime) -> Circuit | None:
     """The breaker of that place, if it is open."""
     return session.scalars(

@@ -131,17 +131,13 @@ def earlier_messages(session: Session, turn: Turn, *, limit: int) -> list[Messag
     return list(reversed(newest))
 
 
-def last_messages(
-    session: Session, conversation_id: int, *, limit: int, only_said: bool = False
-) -> list[Message]:
-    """The newest messages, oldest of them first; `only_said`: what the customer wrote or saw."""
-    statement = select(Message).where(Message.conversation_id == conversation_id)
-    if only_said:
-        statement = statement.where(Message.sender_type.not_in(BEHIND_THE_SCENES))
+def last_messages(session: Session, conversation_id: int, *, limit: int) -> list[Message]:
+    """The newest messages, oldest of them first."""
     newest = session.scalars(
-        statement.order_by(
-            Message.created_at.desc(), Message.sequence_no.desc(), Message.id.desc()
-        ).limit(limit)
+        select(Message)
+        .where(Message.conversation_id == conversation_id)
+        .order_by(Message.created_at.desc(), Message.sequence_no.desc(), Message.id.desc())
+        .limit(limit)
     ).all()
     return list(reversed(newest))
 

@@ -3,10 +3,9 @@
 from collections.abc import Mapping
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, func, literal_column, text
+from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from shoptalk.db.models import Conversation
 from shoptalk.types import Custody
 
 # Only a change tells something. What was left to machines and is open now was taken from them;
@@ -24,13 +23,8 @@ _NOTE_CUSTODY = text("""
       AND conversations.custody IS DISTINCT FROM seen.custody
 """)
 
-#: Whether a person holds it and has not handed it back to the AI here. In plain SQL as well.
+#: Whether a person holds it and has not handed it back to the AI here.
 IS_HELD = "conversation.held_since > coalesce(conversation.ai_resumed_at, '-infinity')"
-
-
-def is_held() -> ColumnElement[bool]:
-    never: ColumnElement[datetime] = literal_column("timestamptz '-infinity'")
-    return Conversation.held_since > func.coalesce(Conversation.ai_resumed_at, never)
 
 
 def note_custody(

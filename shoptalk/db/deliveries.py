@@ -40,8 +40,12 @@ def begin_sending(session: Session, turn: Turn, delivery: Delivery, *, now: date
     return changed.first() is not None
 
 
-_STORE_OUR_MESSAGE = text("""
-    WITH stored AS (
+_RECORD_SENT = text("""
+    WITH delivery AS (
+        UPDATE deliveries SET status = 'sent', message_id = :message_id, sent_at = :now,
+            failure_reason = NULL
+        WHERE id = :delivery_id
+    ), stored AS (
         INSERT INTO messages (
             conversation_id, message_id, content, sender_type, is_old, reply_sent, created_at,
             imported_at, sequence_no, status)
@@ -64,13 +68,9 @@ def record_sent(session: Session, delivery: Delivery, message_id: str, *, now: d
     """The platform took it: keep its id, and the message as one of the conversation's."""
     lock_conversation(session, delivery.conversation_id)
     session.execute(
-        update(Delivery)
-        .where(Delivery.id == delivery.id)
-        .values(status="sent", message_id=message_id, sent_at=now, failure_reason=None)
-    )
-    session.execute(
-        _STORE_OUR_MESSAGE,
+        _RECORD_SENT,
         {
+            "delivery_id": delivery.id,
             "message_id": message_id,
             "content": delivery.content,
             "conversation_id": delivery.conversation_id,

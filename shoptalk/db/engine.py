@@ -3,14 +3,19 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from time import monotonic
 
-from sqlalchemy import Engine, create_engine
-from sqlalchemy.exc import ArgumentError
+import psycopg
+from sqlalchemy import Engine, create_engine, event
+from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.exc import ArgumentError, DisconnectionError
 from sqlalchemy.orm import Session, sessionmaker
+from sqlalchemy.pool import ConnectionPoolEntry
 
 from shoptalk.errors import UsageError
 
 DRIVER = "postgresql+psycopg://"
+PING_AFTER_SECONDS = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,9 +52,26 @@ def connect(url: str, *, pool_size: int = 5) -> Database:
             DRIVER + rest,
             pool_size=pool_size,
             max_overflow=pool_size,
-            pool_pre_ping=True,  # a restarted server costs one ping, not one failed statement
             connect_args={"connect_timeout": 5, "options": "-c timezone=UTC"},
         )
     except (ArgumentError, ValueError):
         raise UsageError("DATABASE_URL cannot be understood as a PostgreSQL address.") from None
+    _ping_after_idling(engine)
     return Database(engine, sessionmaker(engine, expire_on_commit=False))
+
+
+def _ping_after_idling(engine: Engine) -> None:
+    """A restarted server costs one ping, not one failed statement; a busy connection costs none."""
+
+    @event.listens_for(engine, "checkin")
+    def note_use(_dbapi_connection: object, record: ConnectionPoolEntry) -> None:
+        record.info["used_at"] = monotonic()
+
+    @event.listens_for(engine, "checkout")
+    def ping(connection: DBAPIConnection, record: ConnectionPoolEntry, _proxy: object) -> None:
+        if monotonic() - record.info.get("used_at", monotonic()) < PING_AFTER_SECONDS:
+            return
+        try:
+            engine.dialect.do_ping(connection)
+        except psycopg.Error as exc:
+            raise DisconnectionError from exc  # the pool then makes another

@@ -15,13 +15,12 @@ from sqlalchemy.exc import DBAPIError
 
 LOCK_CLASS = 0x7374  #: the first half of all our presence locks
 
-#: Whether the claimant named in a row still holds its lock; for `WHERE`, on the same statement's
-#: snapshot as the row, so that a claim made meanwhile cannot look like a dead one's.
-CLAIMANT_IS_GONE = f"""NOT EXISTS (
-    SELECT FROM pg_locks
+#: Whether the claimant named in a row no longer holds its lock; for `WHERE`. The locks are read
+#: after the row, so that a claim made meanwhile cannot look like a dead one's.
+CLAIMANT_IS_GONE = f"""split_part(claimed_by, ':', 1) NOT IN (
+    SELECT objid::text FROM pg_locks
     WHERE locktype = 'advisory' AND classid = {LOCK_CLASS} AND granted
-      AND objid::text = split_part(ai_response_queue.claimed_by, ':', 1)
-)"""
+)"""  # noqa: S608
 
 
 class Presence:
@@ -40,8 +39,9 @@ class Presence:
         one is up for anybody, ourselves included.
         """
         with self._lock:
-            if self._connection is None or not self._answers(self._connection):
-                self._connection = self._take()
+            if self._connection is not None and not self._answers(self._connection):
+                self._connection = None  # also when there is none to be had just now
+            self._connection = self._connection or self._take()
             return f"{self._key}:{secrets.token_hex(4)}"
 
     def leave(self) -> None:

@@ -3,25 +3,29 @@
     claimed -> context read -> model asked, tools run -> answer written down -> sent -> recorded
 
 Each arrow is a commit, and no transaction is open on either side of a call to the model or the
-platform. A process that dies leaves a claim that lapses and rows that say how far it came.
+platform. Claiming and reading are done for many turns at once, the rest for each by itself. A
+process that dies leaves a claim that lapses and rows that say how far it came.
 """
 
 import logging
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+
+from sqlalchemy.orm import Session
 
 from shoptalk.backoff import backoff
 from shoptalk.crashpoints import reach
 from shoptalk.db import circuits, turns
+from shoptalk.db.briefs import Standing, read_briefs, read_standings
 from shoptalk.db.catalog import orders_of_conversation
 from shoptalk.db.channels import stop_channel
-from shoptalk.db.conversations import is_stored, last_messages, messages_of_turn
+from shoptalk.db.conversations import is_stored
 from shoptalk.db.custody import note_custody
-from shoptalk.db.deliveries import settle_unsent
+from shoptalk.db.deliveries import deliveries_of, settle_unsent
 from shoptalk.db.engine import Database
-from shoptalk.db.models import ChannelIntegration, Conversation, Turn, TurnStatus
+from shoptalk.db.models import ChannelIntegration, Delivery, Turn, TurnStatus
+from shoptalk.db.selection import BufferPolicy, SelectionPolicy
 from shoptalk.errors import (
     BadPayload,
     ChannelStopped,
@@ -37,21 +41,15 @@ from shoptalk.errors import (
     Throttled,
     WindowClosed,
 )
-from shoptalk.platforms.base import (
-    HandsOver,
-    HidesTyping,
-    Platform,
-    Recipient,
-    ThreadState,
-    thread_state,
-)
+from shoptalk.platforms.base import Platform, ThreadState, thread_state
 from shoptalk.responder import tools
 from shoptalk.responder.agent import compose_reply
-from shoptalk.responder.context import Context, read_context
+from shoptalk.responder.context import LAST_MESSAGES, Context, Writer
 from shoptalk.responder.deliver import ClaimLost, Courier
-from shoptalk.responder.loops import LOOP_LOOKS_AT, is_loop
+from shoptalk.responder.loops import is_loop
+from shoptalk.responder.manners import hand_over, recipient_of, typing_shown
 from shoptalk.responder.model.base import Model
-from shoptalk.responder.quotes import Shelf, unbacked
+from shoptalk.responder.quotes import Placed, unbacked
 from shoptalk.responder.split import split
 from shoptalk.responder.window import WINDOW_MARGIN
 from shoptalk.types import Clock, Outcome
@@ -68,8 +66,8 @@ MOST_REFUSALS = 3  #: answers of the model that were of no use, before a person 
 class AnswerPolicy:
     """What of the settings concerns answering."""
 
-    buffer: turns.BufferPolicy
-    selection: turns.SelectionPolicy
+    buffer: BufferPolicy
+    selection: SelectionPolicy
     most_replies_an_hour: int
     default_model: str
     longest_thinking: timedelta
@@ -94,21 +92,32 @@ class Answerer:
     policy: AnswerPolicy
     clock: Clock
 
-    def answer(self, turn: Turn) -> Outcome | None:
-        """Bring the turn as far as it goes now; return its outcome once it has one."""
+    def read(self, claimed: Sequence[Turn]) -> Sequence[Context]:
+        """All that is needed to answer turns that this process has claimed, in their order."""
+        now = self.clock()
         with self.database.transaction() as session:
-            conversation = session.get_one(Conversation, turn.conversation_id)
-            channel = session.get_one(ChannelIntegration, conversation.channel_integration_id)
-        outcome = self._bring_on(turn, conversation, channel)
+            turns.show_processing(session, claimed)
+            writer = Writer(session, default_model=self.policy.default_model, now=now)
+            briefs = read_briefs(
+                session, claimed, self.policy.selection, most_earlier=LAST_MESSAGES, now=now
+            )
+            contexts = [writer.write(brief) for brief in briefs]
+        reach("reply.context_read")
+        return contexts
+
+    def answer(self, context: Context) -> Outcome | None:
+        """Bring the turn as far as it goes now; return its outcome once it has one."""
+        outcome = self._bring_on(context)
         if outcome is not None and outcome.needs_person:
-            self._hand_over(turn, conversation, channel, outcome)
+            platform = self.platform_of(context.brief.channel)
+            recipient = recipient_of(context.brief.conversation)
+            hand_over(platform, recipient, outcome, about=_about(context.brief.turn))
         return outcome
 
-    def _bring_on(
-        self, turn: Turn, conversation: Conversation, channel: ChannelIntegration
-    ) -> Outcome | None:
+    def _bring_on(self, context: Context) -> Outcome | None:
+        turn, channel = context.brief.turn, context.brief.channel
         try:
-            return self._answer(turn, conversation, self.platform_of(channel))
+            return self._answer(context, self.platform_of(channel))
         except ClaimLost:
             log.info("another process has taken the turn over", extra=_about(turn))
         except _Superseded:
@@ -135,178 +144,149 @@ class Answerer:
             return self._close(turn, _outcome_of(exc), str(exc))
         return None
 
-    def _answer(self, turn: Turn, conversation: Conversation, platform: Platform) -> Outcome | None:
-        if turn.status != TurnStatus.BUFFERING:
-            return self._deliver(turn, conversation, platform)
-        state = self._thread_state(conversation, platform)
-        outcome = self._why_not(turn, platform, state)
-        if outcome is not None:
-            return self._close(turn, outcome, None)
-        with self._typing(conversation, platform):
-            self._write_answer(turn, platform, state)
-            return self._deliver(turn, conversation, platform)
-
-    def _deliver(
-        self, turn: Turn, conversation: Conversation, platform: Platform
-    ) -> Outcome | None:
-        held_back = Courier(
+    def _answer(self, context: Context, platform: Platform) -> Outcome | None:
+        turn = context.brief.turn
+        courier = Courier(
             database=self.database,
             platform=platform,
-            conversation=conversation,
-            why_not=lambda: self._why_not(
-                turn, platform, self._thread_state(conversation, platform)
-            ),
+            conversation=context.brief.conversation,
+            why_not=lambda: self._why_not_now(context, platform),
             claim_lasts=self.policy.claim_lasts,
             clock=self.clock,
-        ).deliver(turn)
-        return self._close(turn, held_back or Outcome.ANSWERED, None)
+        )
+        if turn.status == TurnStatus.SENDING:
+            with self.database.transaction() as session:
+                deliveries = deliveries_of(session, turn)
+            outcome = courier.send_rest(turn, deliveries)
+        else:
+            state = self._thread_state(context, platform)
+            why_not = self._why_not(turn, context.brief.standing, platform, state)
+            if why_not is None and state.custody is not None:  # what was read may be outdated
+                why_not = self._why_not_now(context, platform, state)
+            if why_not is None and is_loop([*context.brief.earlier, *context.brief.messages]):
+                why_not = Outcome.LOOP
+            if why_not is not None:
+                return self._close(turn, why_not, None)
+            with typing_shown(platform, recipient_of(context.brief.conversation)):
+                parts = self._compose(context, platform, state)
+                why_not, written = self._write_down(context, platform, parts)
+                outcome = why_not or courier.send_new(turn, written)
+        if outcome != Outcome.ANSWERED:
+            return self._close(turn, outcome, None)
+        log.info("a turn ended", extra=_about(turn) | {"outcome": outcome, "error": None})
+        return outcome
 
-    def _thread_state(self, conversation: Conversation, platform: Platform) -> ThreadState:
-        """How the thread stands on the platform now; whose it is, is written down."""
+    def _thread_state(self, context: Context, platform: Platform) -> ThreadState:
+        """How the thread stands on the platform now; whose it is, is written down.
+
+        Raises:
+            RetryLater: it cannot be told now, or our side has written what no import has seen,
+                and a person may have.
+        """
+        conversation = context.brief.conversation
         try:
-            state = thread_state(platform, _recipient(conversation))
+            state = thread_state(platform, recipient_of(conversation))
         except BadPayload as exc:  # it says nothing about the reply, which can wait
             raise RetryLater(str(exc), platform=platform.name) from exc
-        if state.custody is not None:
-            with self.database.transaction() as session:
+        if state == ThreadState():
+            return state
+        with self.database.transaction() as session:
+            if state.custody is not None:
                 note_custody(
                     session,
                     conversation.channel_integration_id,
                     {conversation.thread_id: state.custody},
                     now=self.clock(),
                 )
+            is_behind = state.said_by_us is not None and not is_stored(session, state.said_by_us)
+        if is_behind:
+            raise RetryLater(
+                "what was written last has to be imported first",
+                platform=platform.name,
+                retry_after=FIRST_WAIT,
+            )
         return state
 
-    def _why_not(self, turn: Turn, platform: Platform, state: ThreadState) -> Outcome | None:
-        """The reason not to answer this turn now, if there is one.
-
-        Raises:
-            RetryLater: our side has written what no import has seen, and a person may have.
-        """
-        now = self.clock()
-        with self.database.transaction() as session:
-            if state.said_by_us is not None and not is_stored(session, state.said_by_us):
-                raise RetryLater(
-                    "what was written last has to be imported first",
-                    platform=platform.name,
-                    retry_after=FIRST_WAIT,
-                )
-            if not session.get_one(Conversation, turn.conversation_id).ai_enabled:
-                return Outcome.AI_OFF
-            if turns.find_answer_by_person(session, turn) is not None:
-                return Outcome.ANSWERED_BY_PERSON
-            since = now - self.policy.selection.takeover_pause
-            if turns.is_taken_over(session, turn, since=since):
-                return Outcome.TAKEN_OVER
-            an_hour_ago = now - timedelta(hours=1)
-            answered = turns.count_answered(session, turn, since=an_hour_ago)
-            if answered >= self.policy.most_replies_an_hour:
-                return Outcome.REPLY_LIMIT
-            said = last_messages(session, turn.conversation_id, limit=LOOP_LOOKS_AT, only_said=True)
-            if is_loop(said):
-                return Outcome.LOOP
+    def _why_not(
+        self, turn: Turn, standing: Standing, platform: Platform, state: ThreadState
+    ) -> Outcome | None:
+        """The reason not to answer this turn now, if there is one."""
+        if not standing.ai_enabled:
+            return Outcome.AI_OFF
+        if standing.answered_by_person:
+            return Outcome.ANSWERED_BY_PERSON
+        if standing.taken_over:
+            return Outcome.TAKEN_OVER
+        if standing.answered_lately >= self.policy.most_replies_an_hour:
+            return Outcome.REPLY_LIMIT
         if not state.can_reply:
             return Outcome.WINDOW_CLOSED
-        return self._window_outcome(turn, platform)
-
-    def _window_outcome(self, turn: Turn, platform: Platform) -> Outcome | None:
         window = platform.can.reply_window
-        if window is None or self.clock() < turn.last_message_at + window - WINDOW_MARGIN:
-            return None
-        return Outcome.WINDOW_CLOSED
+        if window is not None and self.clock() >= turn.last_message_at + window - WINDOW_MARGIN:
+            return Outcome.WINDOW_CLOSED
+        return None
 
-    @contextmanager
-    def _typing(self, conversation: Conversation, platform: Platform) -> Iterator[None]:
-        """Show that an answer is being written, for as long as one is. A courtesy: it may fail."""
-        if not platform.can.typing:
-            yield
-            return
-        recipient = _recipient(conversation)
-        try:
-            platform.show_typing(recipient)
-        except PlatformError as exc:
-            log.debug("typing was not shown", extra={"error": str(exc)})
-        try:
-            yield
-        finally:
-            if isinstance(platform, HidesTyping):
-                try:
-                    platform.hide_typing(recipient)
-                except PlatformError as exc:
-                    log.debug("typing was not hidden", extra={"error": str(exc)})
+    def _why_not_now(
+        self, context: Context, platform: Platform, state: ThreadState | None = None
+    ) -> Outcome | None:
+        """The reason as of now; `state`, where it was just asked for."""
+        turn = context.brief.turn
+        state = state or self._thread_state(context, platform)
+        with self.database.transaction() as session:
+            standing = self._standing(session, turn)
+        return self._why_not(turn, standing, platform, state)
 
-    def _hand_over(
-        self,
-        turn: Turn,
-        conversation: Conversation,
-        channel: ChannelIntegration,
-        outcome: Outcome,
-    ) -> None:
-        """Put the conversation before the shop's people, where they work on the platform.
+    def _standing(self, session: Session, turn: Turn) -> Standing:
+        policy = self.policy.selection
+        return read_standings(session, [turn], policy, now=self.clock())[turn.id]
 
-        The turn is closed by now and stays so, whatever becomes of this.
-        """
-        platform = self.platform_of(channel)
-        if not isinstance(platform, HandsOver):
-            return
-        try:
-            platform.hand_over(_recipient(conversation), outcome.sentence)
-        except PlatformError as exc:
-            log.warning("it was not handed over", extra=_about(turn) | {"error": str(exc)})
-
-    def _write_answer(self, turn: Turn, platform: Platform, state: ThreadState) -> None:
-        """Have the model answer and write its words down as deliveries.
+    def _compose(self, context: Context, platform: Platform, state: ThreadState) -> list[str]:
+        """Have the model answer; return what to send.
 
         Raises:
             ModelError: no answer.
-            ClaimLost, _Superseded: the answer is thrown away.
         """
-        with self.database.transaction() as session:
-            if turns.lock(session, turn) is None:
-                raise ClaimLost
-            turns.leave_to_person(session, turn)
-            context = read_context(
-                session, turn, default_model=self.policy.default_model, now=self.clock()
-            )
-        reach("reply.context_read")
-        reply = self._ask_model(turn, context)
+        reply = self._ask_model(context)
         reach("reply.model_answered")
-        limit, unit = platform.can.max_text, platform.can.text_unit
         if state.max_text is not None:
-            limit, unit = state.max_text, state.text_unit
-        parts = split(reply, limit=limit, unit=unit)
-        self._commit_answer(turn, context, parts)
+            return split(reply, limit=state.max_text, unit=state.text_unit)
+        return split(reply, limit=platform.can.max_text, unit=platform.can.text_unit)
 
-    def _ask_model(self, turn: Turn, context: Context) -> str:
+    def _ask_model(self, context: Context) -> str:
         """Have the reply composed, unless the model has failed everybody lately."""
+        turn, shelf = context.brief.turn, context.shelf
         with self.database.transaction() as session:
-            broken = circuits.find_open(session, circuits.MODEL, now=self.clock())
-        if broken is not None and broken.open_until is not None:
-            raise ModelUnavailable(
-                f"the model fails again and again: {broken.last_error}",
-                retry_after=broken.open_until - self.clock(),
-            )
+            circuit = circuits.find(session, circuits.MODEL)
+        if circuit is not None and circuit.open_until is not None:
+            wait = circuit.open_until - self.clock()
+            if wait > timedelta(0):
+                raise ModelUnavailable(
+                    f"the model fails again and again: {circuit.last_error}", retry_after=wait
+                )
+        orders: list[Placed] = list(context.brief.orders)
+
+        def create_order(arguments: str) -> str:
+            result = self._create_order(turn, arguments)
+            with self.database.transaction() as session:
+                orders[:] = orders_of_conversation(session, turn.conversation_id)
+            return result
+
         try:
             reply = compose_reply(
                 self.model,
                 context.prompt,
-                create_order=lambda arguments: self._create_order(turn, arguments),
-                find_wrong_prices=lambda text: self._find_wrong_prices(turn, context, text),
+                create_order=create_order,
+                find_wrong_prices=lambda text: unbacked(text, shelf=shelf, orders=orders),
                 longest=self.policy.longest_thinking,
             )
         except ModelUnavailable as exc:
             with self.database.transaction() as session:
                 circuits.note_failure(session, circuits.MODEL, str(exc), now=self.clock())
             raise
-        with self.database.transaction() as session:
-            circuits.note_success(session, circuits.MODEL, now=self.clock())
+        if circuit is not None and circuit.failures:
+            with self.database.transaction() as session:
+                circuits.note_success(session, circuits.MODEL, now=self.clock())
         return reply
-
-    def _find_wrong_prices(self, turn: Turn, context: Context, text: str) -> list[str]:
-        """The amounts of a reply that neither the catalog nor the customer's orders know."""
-        with self.database.transaction() as session:
-            orders = orders_of_conversation(session, turn.conversation_id)
-        return unbacked(text, shelf=Shelf.of(context.products), orders=orders)
 
     def _create_order(self, turn: Turn, arguments: str) -> str:
         with self.database.transaction() as session:
@@ -316,24 +296,41 @@ class Answerer:
         log.info("create_order", extra={"turn_id": turn.id, "ok": result["ok"]})
         return tools.as_json(result)
 
-    def _commit_answer(self, turn: Turn, context: Context, parts: list[str]) -> None:
-        """Look once more at what happened meanwhile, and write the answer down if it still fits."""
+    def _write_down(
+        self, context: Context, platform: Platform, parts: Sequence[str]
+    ) -> tuple[Outcome | None, Sequence[Delivery]]:
+        """Look once more at what happened meanwhile, and write the answer down if it still fits.
+
+        Returns:
+            Why it is not sent after all, or what was written down, to be sent at once.
+
+        Raises:
+            ClaimLost, _Superseded: the answer is thrown away.
+        """
+        turn, seen = context.brief.turn, context.brief.messages
+        state = self._thread_state(context, platform)
         now = self.clock()
+        written: Sequence[Delivery] = ()
         with self.database.transaction() as session:
             current = turns.lock(session, turn)
             if current is None:
                 raise ClaimLost
-            written_since = len(messages_of_turn(session, turn.id)) > len(context.messages)
+            standing = self._standing(session, turn)
+            why_not = self._why_not(turn, standing, platform, state)
+            written_since = standing.message_count > len(seen)
             superseded = written_since and now < current.created_at + self.policy.buffer.longest
-            if superseded:
+            if why_not is None and superseded:
                 turns.put_back(session, turn, due_at=current.due_at, error=None, failed=False)
-            else:
-                turns.leave_for_next_turn(session, turn, seen=context.message_ids)
-                turns.write_down(session, turn, parts, now=now)
+            elif why_not is None:
+                if written_since:
+                    turns.leave_for_next_turn(session, turn, seen=[line.id for line in seen])
+                until = now + self.policy.claim_lasts
+                written = turns.write_down(session, turn, parts, now=now, until=until)
             reach("reply.in_write_down")
         reach("reply.written_down")
-        if superseded:
+        if why_not is None and superseded:
             raise _Superseded
+        return why_not, written
 
     def _put_back(self, turn: Turn, error: ShoptalkError, *, wait: timedelta, failed: bool) -> None:
         due_at = self.clock() + wait
@@ -371,10 +368,6 @@ def _outcome_of(error: PlatformError) -> Outcome:
             return Outcome.UNREACHABLE
         case _:
             return Outcome.DELIVERY_FAILED
-
-
-def _recipient(conversation: Conversation) -> Recipient:
-    return Recipient(thread_id=conversation.thread_id, customer_id=conversation.customer_id)
 
 
 def _backoff(turn: Turn) -> timedelta:

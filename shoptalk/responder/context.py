@@ -6,10 +6,11 @@ from datetime import datetime
 
 from sqlalchemy.orm import Session
 
-from shoptalk.db.catalog import active_products, orders_of_turn
-from shoptalk.db.conversations import earlier_messages, messages_of_turn
-from shoptalk.db.models import Agent, Conversation, Message, Order, Product, Turn
+from shoptalk.db.briefs import Brief, Spoken
+from shoptalk.db.catalog import active_products
+from shoptalk.db.models import Agent, Order, Product
 from shoptalk.responder.model.base import Line, Prompt, Role
+from shoptalk.responder.quotes import Shelf
 from shoptalk.responder.tools import CREATE_ORDER, amount
 from shoptalk.types import ContentType, SenderType
 
@@ -29,37 +30,46 @@ If you cannot help, say that a colleague will look at it."""
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Context:
-    """A turn with all that is needed to answer it, read in one transaction."""
+    """A turn with all that is needed to answer it."""
 
-    conversation: Conversation
-    messages: Sequence[Message]  #: of the turn, oldest first
+    brief: Brief
     prompt: Prompt
-    products: Sequence[Product]
-
-    @property
-    def message_ids(self) -> list[int]:
-        return [message.id for message in self.messages]
+    shelf: Shelf  #: what the shop sells, and for how much
 
 
-def read_context(session: Session, turn: Turn, *, default_model: str, now: datetime) -> Context:
-    conversation = session.get_one(Conversation, turn.conversation_id)
-    agent = session.get(Agent, conversation.agent_id) if conversation.agent_id else None
-    messages = messages_of_turn(session, turn.id)
-    room = max(0, LAST_MESSAGES - len(messages))
-    earlier = earlier_messages(session, turn, limit=room) if room else []
-    # The turn comes last and whole: what was written while our last reply was on its way stands
-    # before that reply in the thread, and is still to be answered.
-    in_order = [*earlier, *messages]
-    products = active_products(session, turn.workspace_id)
-    prompt = Prompt(
-        model=(agent.model if agent else None) or default_model,
-        instructions=_instructions(agent, products),
-        situation=_situation(now, orders_of_turn(session, turn.id)),
-        lines=[_line(message) for message in in_order],
-        tools=[CREATE_ORDER],
-        prompt_id=agent.prompt_id if agent else None,
-    )
-    return Context(conversation=conversation, messages=messages, prompt=prompt, products=products)
+class Writer:
+    """Writes what the model is told. What all customers of a shop share is written once."""
+
+    def __init__(self, session: Session, *, default_model: str, now: datetime) -> None:
+        self._session = session
+        self._default_model = default_model
+        self._now = now
+        self._products: dict[int, tuple[Sequence[Product], Shelf]] = {}
+        self._instructions: dict[tuple[int, int | None], str] = {}
+
+    def write(self, brief: Brief) -> Context:
+        agent, workspace_id = brief.agent, brief.turn.workspace_id
+        if workspace_id not in self._products:
+            products = active_products(self._session, workspace_id)
+            self._products[workspace_id] = products, Shelf.of(products)
+        products, shelf = self._products[workspace_id]
+        shared = workspace_id, agent.id if agent else None
+        if shared not in self._instructions:
+            self._instructions[shared] = _instructions(agent, products)
+        room = max(0, LAST_MESSAGES - len(brief.messages))
+        # The turn comes last and whole: what was written while our last reply was on its way
+        # stands before that reply in the thread, and is still to be answered.
+        in_order = [*brief.earlier[len(brief.earlier) - room :], *brief.messages]
+        orders = [order for order in reversed(brief.orders) if order.turn_id == brief.turn.id]
+        prompt = Prompt(
+            model=(agent.model if agent else None) or self._default_model,
+            instructions=self._instructions[shared],
+            situation=_situation(self._now, orders),
+            lines=[_line(message) for message in in_order],
+            tools=[CREATE_ORDER],
+            prompt_id=agent.prompt_id if agent else None,
+        )
+        return Context(brief=brief, prompt=prompt, shelf=shelf)
 
 
 def _instructions(agent: Agent | None, products: Sequence[Product]) -> str:
@@ -100,7 +110,7 @@ def _situation(now: datetime, orders: Sequence[Order]) -> str:
     return "\n".join(lines)
 
 
-def _line(message: Message) -> Line:
+def _line(message: Spoken) -> Line:
     text = message.content.strip()
     if len(text) > LONGEST_LINE:
         text = f"{text[:LONGEST_LINE]} […{len(text) - LONGEST_LINE} more characters]"

@@ -4,23 +4,24 @@ A part is marked `sending` before it leaves. Whoever finds one so marked does no
 arrived: it reads the thread back first, and sends again only what the platform does not have.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+
+from sqlalchemy.orm import Session
 
 from shoptalk.crashpoints import reach
 from shoptalk.db.deliveries import (
     BY_HAND,
     SETTLED,
     begin_sending,
-    deliveries_of,
     ids_of_sent,
     record_sent,
     wait_again,
 )
 from shoptalk.db.engine import Database
 from shoptalk.db.models import Conversation, Delivery, Turn
-from shoptalk.db.turns import hold
+from shoptalk.db.turns import close, hold
 from shoptalk.errors import DeliveryUncertain, PlatformError, RetryLater
 from shoptalk.platforms.base import Platform, Recipient
 from shoptalk.types import OUR_SIDE, Clock, InboundMessage, Outcome
@@ -46,14 +47,23 @@ class Courier:
     claim_lasts: timedelta
     clock: Clock
 
-    def deliver(self, turn: Turn) -> Outcome | None:
-        """Send all that is left of the turn's deliveries, in order.
+    def send_new(self, turn: Turn, deliveries: Sequence[Delivery]) -> Outcome:
+        """Send an answer that was just written down, its first part already marked as leaving.
+
+        Returns and raises as `send_rest` does.
+        """
+        first, *rest = deliveries
+        self._send(turn, first, is_last=not rest)
+        return self.send_rest(turn, rest) if rest else Outcome.ANSWERED
+
+    def send_rest(self, turn: Turn, deliveries: Sequence[Delivery]) -> Outcome:
+        """Send all that is left of the turn's deliveries, in order, and end the turn.
 
         Before each part, also of a reply that was begun, it is asked whether to be silent. What a
         person tries again by hand is sent whatever the answer.
 
         Returns:
-            Why the rest was not sent; None when all of it was.
+            ANSWERED, with the turn closed; or why the rest was not sent, with the turn still open.
 
         Raises:
             RetryLater: not now; what is left waits.
@@ -61,8 +71,7 @@ class Courier:
             GiveUp, ChannelStopped: as the platform says; what is left was not sent.
             ClaimLost: somebody else is at it.
         """
-        with self.database.transaction() as session:
-            deliveries = deliveries_of(session, turn)
+        is_closed = False
         for delivery in deliveries:
             if delivery.status in SETTLED:
                 continue
@@ -73,8 +82,14 @@ class Courier:
             held_back = None if delivery.failure_reason == BY_HAND else self.why_not()
             if held_back is not None:
                 return held_back
-            self._send(turn, delivery)
-        return None
+            self._mark(turn, delivery)
+            is_closed = delivery is deliveries[-1]
+            self._send(turn, delivery, is_last=is_closed)
+        if not is_closed:
+            with self.database.transaction() as session:
+                self._close(session, turn)
+            reach("reply.closed")
+        return Outcome.ANSWERED
 
     @property
     def _recipient(self) -> Recipient:
@@ -82,13 +97,16 @@ class Courier:
             thread_id=self.conversation.thread_id, customer_id=self.conversation.customer_id
         )
 
-    def _send(self, turn: Turn, delivery: Delivery) -> None:
+    def _mark(self, turn: Turn, delivery: Delivery) -> None:
+        """Write down that the part leaves us now."""
         now = self.clock()
         with self.database.transaction() as session:
             if not hold(session, turn, until=now + self.claim_lasts):
                 raise ClaimLost
             if not begin_sending(session, turn, delivery, now=now):
                 raise ClaimLost
+
+    def _send(self, turn: Turn, delivery: Delivery, *, is_last: bool) -> None:
         reach("send.marked")
         try:
             message_id = self.platform.send(self._recipient, delivery.content)
@@ -106,7 +124,16 @@ class Courier:
         reach("send.answered")
         with self.database.transaction() as session:
             record_sent(session, delivery, message_id, now=self.clock())
+            if is_last:
+                self._close(session, turn)
         reach("send.recorded")
+        if is_last:
+            reach("reply.closed")
+
+    def _close(self, session: Session, turn: Turn) -> None:
+        if not close(session, turn, Outcome.ANSWERED, now=self.clock()):
+            raise ClaimLost
+        reach("reply.in_close")
 
     def _has_arrived(self, delivery: Delivery) -> bool:
         """Whether the platform has a part that somebody began to send.

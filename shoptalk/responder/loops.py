@@ -2,14 +2,13 @@
 
 from collections.abc import Sequence
 
-from shoptalk.db.models import Message
+from shoptalk.db.briefs import Spoken
 from shoptalk.types import SenderType
 
 TIMES = 3  #: the same words from both sides, so often in a row
-LOOP_LOOKS_AT = 2 * TIMES + 2  #: newest messages, as the customer may write twice
 
 
-def is_loop(messages: Sequence[Message]) -> bool:
+def is_loop(messages: Sequence[Spoken]) -> bool:
     """Whether both sides only repeat themselves at the end of a conversation, oldest first."""
     theirs = [_plain(m.content) for m in messages if m.sender_type == SenderType.CUSTOMER]
     ours = [_plain(m.content) for m in messages if m.sender_type == SenderType.AGENT]

@@ -2,18 +2,21 @@
 
 import logging
 from collections import Counter
-from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from datetime import timedelta
 
 from shoptalk.crashpoints import reach
 from shoptalk.db import turns
-from shoptalk.db.models import Turn
 from shoptalk.db.presence import Presence
+from shoptalk.db.selection import gather, settle
 from shoptalk.responder.answer import Answerer
+from shoptalk.responder.context import Context
 from shoptalk.types import Outcome
 
 log = logging.getLogger(__name__)
+
+ASK_AGAIN_SECONDS = 0.2  #: for what is due, while others are still being answered
 
 
 class Responder:
@@ -35,53 +38,70 @@ class Responder:
     def answer_all_due(self, *, stop: Callable[[], bool] = lambda: False) -> Counter[str]:
         """Answer until nothing is due; return how many turns ended how ("waiting": not yet).
 
-        `stop` is asked between rounds, so that a scheduler can end with nothing half done.
+        `stop` is asked before more is begun, so that a scheduler can end with nothing half done.
         """
         ended: Counter[str] = Counter()
+        under_way: set[Future[Outcome | None]] = set()
+        is_dry = False  # nothing was due when last asked
+        self._select()
         with ThreadPoolExecutor(self._concurrency) as pool:
-            while not stop():
-                claimed = self._claim()
-                if not claimed:
-                    break
-                ended.update(outcome or "waiting" for outcome in pool.map(self._answer, claimed))
-        return ended
+            while True:
+                room = self._concurrency - len(under_way)
+                if not is_dry and room >= self._worth_asking and not stop():
+                    contexts = self._claim(room)
+                    is_dry = len(contexts) < room
+                    under_way |= {pool.submit(self._answer, context) for context in contexts}
+                if not under_way:
+                    return ended
+                done, under_way = wait(
+                    under_way, ASK_AGAIN_SECONDS if is_dry else None, FIRST_COMPLETED
+                )
+                ended.update(future.result() or "waiting" for future in done)
+                if is_dry and not (done and under_way):
+                    # What became due meanwhile does not wait for a slow model.
+                    self._select()
+                    is_dry = False
 
-    def _claim(self) -> list[Turn]:
+    @property
+    def _worth_asking(self) -> int:
+        """Free places from which on more turns are claimed: reading many costs hardly more."""
+        return max(1, self._concurrency // 4)
+
+    def _select(self) -> None:
         now, policy = self._answerer.clock(), self._answerer.policy
-        claimant = self._presence.name()  # another one a claim, should a thread outlive its own
         with self._answerer.database.transaction() as session:
-            turns.settle(session, policy.selection, self._windows, now=now)
+            settle(session, policy.selection, self._windows, now=now)
         with self._answerer.database.transaction() as session:
-            turns.gather(
+            gather(
                 session,
                 policy.buffer,
                 now=now,
                 held_before=now - policy.selection.backlog_after,
             )
         reach("reply.gathered")
-        with self._answerer.database.transaction() as session:
-            claimed = list(
-                turns.claim_due(
-                    session,
-                    claimant=claimant,
-                    now=now,
-                    until=now + self._answerer.policy.claim_lasts,
-                    limit=self._concurrency,
-                )
-            )
-        with self._answerer.database.transaction() as session:
-            turns.show_processing(session, claimed)
-        reach("reply.claimed")
-        return claimed
 
-    def _answer(self, turn: Turn) -> Outcome | None:
+    def _claim(self, limit: int) -> Sequence[Context]:
+        now = self._answerer.clock()
+        claimant = self._presence.name()  # another one a claim, should a thread outlive its own
+        with self._answerer.database.transaction() as session:
+            claimed = turns.claim_due(
+                session,
+                claimant=claimant,
+                now=now,
+                until=now + self._answerer.policy.claim_lasts,
+                limit=limit,
+            )
+        reach("reply.claimed")
+        return self._answerer.read(claimed) if claimed else ()
+
+    def _answer(self, context: Context) -> Outcome | None:
         """One bad turn stops itself alone: its claim lapses and it is tried again."""
         try:
-            return self._answerer.answer(turn)
+            return self._answerer.answer(context)
         except Exception as exc:
             log.error(
                 "a turn broke off",
-                extra={"turn_id": turn.id, "error": type(exc).__name__},
+                extra={"turn_id": context.brief.turn.id, "error": type(exc).__name__},
                 exc_info=log.isEnabledFor(logging.DEBUG),
             )
             return None

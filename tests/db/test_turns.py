@@ -12,14 +12,15 @@ from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from shoptalk.db import turns
+from shoptalk.db import selection, turns
+from shoptalk.db.briefs import read_standings
 from shoptalk.db.channels import disconnect_channel, restart_channel, stop_channel
 from shoptalk.db.conversations import messages_of_turn, switch_ai
 from shoptalk.db.engine import Database
 from shoptalk.db.inbox import store_threads
 from shoptalk.db.models import ChannelIntegration, Conversation, Delivery, Message, Turn, TurnStatus
 from shoptalk.db.presence import Presence
-from shoptalk.db.turns import BufferPolicy, SelectionPolicy
+from shoptalk.db.selection import BufferPolicy, SelectionPolicy
 from shoptalk.types import ConversationState, Outcome
 
 from .rows import (
@@ -59,12 +60,12 @@ bob = ann
 
 def gather(database: Database, seconds: float, policy: BufferPolicy = POLICY) -> int:
     with database.transaction() as session:
-        return turns.gather(session, policy, now=after(seconds))
+        return selection.gather(session, policy, now=after(seconds))
 
 
 def settle(database: Database, seconds: float) -> None:
     with database.transaction() as session:
-        turns.settle(session, SELECTION, WINDOWS, now=after(seconds))
+        selection.settle(session, SELECTION, WINDOWS, now=after(seconds))
 
 
 def claim(
@@ -101,6 +102,17 @@ def put_back(
 ) -> bool:
     with database.transaction() as session:
         return turns.put_back(session, turn, due_at=after(seconds), error=error, failed=failed)
+
+
+def write_down(session: Session, turn: Turn, parts: list[str], seconds: float) -> None:
+    now = after(seconds)
+    written = turns.write_down(session, turn, parts, now=now, until=now + CLAIM_LASTS)
+    assert [delivery.content for delivery in written] == parts
+
+
+def is_answered_by_person(session: Session, turn: Turn) -> bool:
+    standings = read_standings(session, [turn], SELECTION, now=turn.due_at)
+    return standings[turn.id].answered_by_person
 
 
 def change(database: Database, message_id: str, **values: object) -> None:
@@ -209,7 +221,7 @@ def test_what_waited_long_is_the_owners_to_release(
     for released, expected in ((False, 0), (True, 1)):
         change(database, "m1", released=released)
         with database.transaction() as session:
-            gathered = turns.gather(session, POLICY, now=after(9999), held_before=after(1))
+            gathered = selection.gather(session, POLICY, now=after(9999), held_before=after(1))
         assert gathered == expected
     assert message(database, "m1").turn_id == only_turn(database).id
     assert message(database, "m2").turn_id is None
@@ -326,7 +338,7 @@ def test_a_message_that_comes_while_the_reply_is_being_sent_waits_for_the_next_t
     gather(database, 0)
     [turn] = claim(database, ann, 30)
     with database.transaction() as session:
-        turns.write_down(session, turn, ["Hello", "Bye"], now=after(31))
+        write_down(session, turn, ["Hello", "Bye"], 31)
     store(database, channel, customer_writes("m2", 31))
     assert gather(database, 32) == 0
     assert close(database, turn, Outcome.ANSWERED, 33)
@@ -372,7 +384,7 @@ def test_messages_the_answer_did_not_see_are_gathered_again(
     with database.transaction() as session:
         assert turns.lock(session, turn) is not None
         turns.leave_for_next_turn(session, turn, seen=[message(database, "m1").id])
-        turns.write_down(session, turn, ["Hello"], now=after(37))
+        write_down(session, turn, ["Hello"], 37)
     assert close(database, turn, Outcome.ANSWERED, 38)
     assert message(database, "m2").outcome is None
     assert gather(database, 39) == 1
@@ -394,8 +406,8 @@ def test_two_gatherers_at_once_never_take_a_message_twice(
         ),
     )
     with database.transaction() as first, database.transaction() as second:
-        assert turns.gather(first, POLICY, now=after(10)) == 40
-        assert turns.gather(second, POLICY, now=after(10)) == 0
+        assert selection.gather(first, POLICY, now=after(10)) == 40
+        assert selection.gather(second, POLICY, now=after(10)) == 0
     assert [turn.message_count for turn in rows(database, Turn)] == [5] * 8
 
     def write_and_gather(number: int) -> int:
@@ -419,7 +431,7 @@ def test_a_message_stored_while_another_gathers_extends_the_turn(
     store(database, channel, customer_writes("m1", 0))
     with ThreadPoolExecutor(1) as pool:
         with database.transaction() as first:
-            assert turns.gather(first, POLICY, now=after(1)) == 1
+            assert selection.gather(first, POLICY, now=after(1)) == 1
             second = pool.submit(write_and_gather_next, database, channel)
         assert second.result() == 1
     turn = only_turn(database)
@@ -645,10 +657,12 @@ def test_an_answered_turn_settles_its_messages_and_opens_the_conversation(
     gather(database, 2)
     [turn] = claim(database, ann, 31)
     with database.transaction() as session:
-        turns.write_down(session, turn, ["First part", "Second part"], now=after(32))
+        write_down(session, turn, ["First part", "Second part"], 32)
     assert only_turn(database).status == TurnStatus.SENDING
     deliveries = [(row.part_no, row.content, row.status) for row in rows(database, Delivery)]
-    assert deliveries == [(1, "First part", "waiting"), (2, "Second part", "waiting")]
+    assert deliveries == [(1, "First part", "sending"), (2, "Second part", "waiting")]
+    assert rows(database, Delivery)[0].sending_at == after(32)
+    assert only_turn(database).claimed_until == after(32) + CLAIM_LASTS
 
     assert close(database, turn, Outcome.ANSWERED, 33)
     closed = only_turn(database)
@@ -690,12 +704,10 @@ def test_a_persons_answer_counts_when_it_follows_the_whole_turn(
     gather(database, 3)
     turn = only_turn(database)
     with database.transaction() as session:
-        assert turns.find_answer_by_person(session, turn) is None
+        assert not is_answered_by_person(session, turn)
     store(database, channel, shop_writes("p2", 2))  # the same second, after it
     with database.transaction() as session:
-        found = turns.find_answer_by_person(session, turn)
-    assert found is not None
-    assert found.message_id == "p2"
+        assert is_answered_by_person(session, turn)
 
 
 # Switching the AI off and on
@@ -815,7 +827,7 @@ def test_real_bursts_are_grouped_as_a_reader_would(
             )
             for turn in answered_by_a_person(session, heard):
                 end_turn(session, turn, Outcome.ANSWERED_BY_PERSON, groups)
-            turns.gather(session, policy, now=after(second))
+            selection.gather(session, policy, now=after(second))
         for turn in claim_in(session, ann, 10**6, limit=100):
             end_turn(session, turn, Outcome.ANSWERED, groups)
     assert groups == {talk["id"]: talk["expected_groups"][str(window)] for talk in talks}
@@ -835,7 +847,7 @@ def answered_by_a_person(
         .join(Conversation, Conversation.id == Turn.conversation_id)
         .where(Turn.status == TurnStatus.BUFFERING, Conversation.thread_id.in_(names))
     ).all()
-    assert all(turns.find_answer_by_person(session, turn) for turn in gathering)
+    assert all(is_answered_by_person(session, turn) for turn in gathering)
     return list(gathering)
 
 
@@ -845,4 +857,6 @@ def end_turn(
     """Note which messages of its stream the turn holds, and close it."""
     numbered = [one.message_id.rsplit(" ", 1) for one in messages_of_turn(session, turn.id)]
     groups[numbered[0][0]].append([int(number) for _, number in numbered])
+    turn.claimed_by = turn.claimed_by or "somebody"
+    session.flush()
     assert turns.close(session, turn, outcome, now=turn.due_at)

@@ -4,6 +4,7 @@ Every field of an answer is treated as optional, as such servers leave many out.
 """
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 import openai
@@ -11,6 +12,7 @@ import openai
 from shoptalk.errors import ModelRefused, ModelUnavailable
 from shoptalk.responder.model.base import Line, Prompt, Role, Said, Tool, ToolCall, legible
 from shoptalk.responder.model.openai_errors import understood
+from shoptalk.responder.model.request import objects_in, post, text_in
 
 
 class ChatModel:
@@ -36,15 +38,13 @@ class ChatTalk:
     def ask(self, *, timeout_seconds: float) -> Said:
         with understood():
             completion = self._create(timeout_seconds)
-        choices: list[Any] = getattr(completion, "choices", None) or []
-        if not choices or choices[0].message is None:
-            raise ModelUnavailable("the model's answer cannot be read")
-        message = choices[0].message
-        if getattr(message, "refusal", None):
+        choice = _first_choice(completion)
+        message = choice["message"]
+        if message.get("refusal"):
             raise ModelRefused("the model declined to answer")
         calls = _calls(message, so_far=len(self._messages))
-        text = legible(message.content or "")
-        if choices[0].finish_reason == "length" and not calls:
+        text = text_in(message, "content")
+        if choice.get("finish_reason") == "length" and not calls:
             raise ModelUnavailable("the model's answer was cut off")
         self._messages.append(_as_sent(text, calls))
         return Said(text=text, tool_calls=calls)
@@ -67,14 +67,14 @@ class ChatTalk:
             return self._post(timeout_seconds)
 
     def _post(self, timeout_seconds: float) -> Any:
-        silent = self._prompt.model in self._without_reasoning
-        client: Any = self._client.with_options(timeout=timeout_seconds)
-        return client.chat.completions.create(
-            model=self._prompt.model,
-            messages=self._messages,
-            tools=[_tool(tool) for tool in self._prompt.tools],
-            reasoning_effort="none" if silent else openai.omit,
-        )
+        body = {
+            "model": self._prompt.model,
+            "messages": self._messages,
+            "tools": [_tool(tool) for tool in self._prompt.tools],
+        }
+        if self._prompt.model in self._without_reasoning:
+            body["reasoning_effort"] = "none"
+        return post(self._client, "/chat/completions", body, timeout_seconds=timeout_seconds)
 
 
 def _message(line: Line) -> dict[str, Any]:
@@ -94,19 +94,32 @@ def _tool(tool: Tool) -> dict[str, Any]:
     }
 
 
-def _calls(message: Any, *, so_far: int) -> list[ToolCall]:
+def _first_choice(completion: Any) -> dict[str, Any]:
+    """The first choice, which holds a message.
+
+    Raises:
+        ModelUnavailable: there is none.
+    """
+    match completion:
+        case {"choices": [{"message": dict()} as choice, *_]}:
+            found: dict[str, Any] = choice
+            return found
+    raise ModelUnavailable("the model's answer cannot be read")
+
+
+def _calls(message: dict[str, Any], *, so_far: int) -> list[ToolCall]:
     """The tool calls; a server that gives no id, or the same one twice, gets ours."""
     calls: list[ToolCall] = []
-    for number, call in enumerate(getattr(message, "tool_calls", None) or []):
-        call_id = getattr(call, "id", None)
+    for number, call in enumerate(objects_in(message, "tool_calls")):
+        call_id = call.get("id")
         if not call_id or any(other.call_id == call_id for other in calls):
             call_id = f"call_{so_far}_{number}"
-        function = getattr(call, "function", None)
+        function: Mapping[str, Any] = call.get("function") or {}
         calls.append(
             ToolCall(
                 call_id=call_id,
-                name=legible(getattr(function, "name", None) or ""),
-                arguments=_text(getattr(function, "arguments", None)),
+                name=text_in(function, "name"),
+                arguments=_text(function.get("arguments")),
             )
         )
     return calls

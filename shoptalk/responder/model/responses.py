@@ -5,6 +5,7 @@ turn that is run again begins from our own tables.
 """
 
 import logging
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import openai
@@ -12,6 +13,7 @@ import openai
 from shoptalk.errors import ModelRefused, ModelUnavailable
 from shoptalk.responder.model.base import Line, Prompt, Role, Said, Tool, ToolCall, legible
 from shoptalk.responder.model.openai_errors import understood
+from shoptalk.responder.model.request import objects_in, post, text_in
 
 log = logging.getLogger(__name__)
 
@@ -34,12 +36,14 @@ class ResponsesTalk:
     def ask(self, *, timeout_seconds: float) -> Said:
         with understood():
             response = self._create(timeout_seconds)
-        if not isinstance(response, openai.types.responses.Response) or response.output is None:
+        if not isinstance(response, dict) or not isinstance(response.get("output"), list):
             raise ModelUnavailable("the model's answer cannot be read")
-        if response.status not in {"completed", None}:
-            raise ModelUnavailable(f"the model's answer ended as {response.status}")
-        self._talk += [_again(item.model_dump(exclude_none=True)) for item in response.output]
-        return _said(response)
+        status = response.get("status")
+        if status not in {"completed", None}:
+            raise ModelUnavailable(f"the model's answer ended as {status}")
+        output = objects_in(response, "output")
+        self._talk += [_again(item) for item in output]
+        return _said(output)
 
     def tell(self, call: ToolCall, result: str) -> None:
         self._talk.append(
@@ -64,23 +68,23 @@ class ResponsesTalk:
             return self._post(timeout_seconds)
 
     def _post(self, timeout_seconds: float) -> Any:
-        told: dict[str, Any] = (
+        body: dict[str, Any] = (
             {"prompt": {"id": self._prompt_id}}
             if self._prompt_id is not None
             else {"model": self._prompt.model}
         )
-        client: Any = self._client.with_options(timeout=timeout_seconds)
-        return client.responses.create(
-            **told,
-            input=[
+        body |= {
+            "input": [
                 {"role": "developer", "content": self._prompt.instructions},
                 {"role": "developer", "content": self._prompt.situation},
                 *self._talk,
             ],
-            tools=[_tool(tool) for tool in self._prompt.tools],
-            store=False,
-            include=["reasoning.encrypted_content"] if self._reasons() else openai.omit,
-        )
+            "tools": [_tool(tool) for tool in self._prompt.tools],
+            "store": False,
+        }
+        if self._reasons():
+            body["include"] = ["reasoning.encrypted_content"]
+        return post(self._client, "/responses", body, timeout_seconds=timeout_seconds)
 
     def _reasons(self) -> bool:
         """Reasoning must be handed back between two requests; unkept, it travels encrypted."""
@@ -111,28 +115,28 @@ def _again(value: Any) -> Any:
     match value:
         case str():
             return legible(value)
-        case dict():
-            return {key: _again(each) for key, each in value.items()}
+        case Mapping():
+            return {key: _again(each) for key, each in value.items() if each is not None}
         case list():
             return [_again(each) for each in value]
     return value
 
 
-def _said(response: openai.types.responses.Response) -> Said:
+def _said(output: Sequence[Mapping[str, Any]]) -> Said:
     text: list[str] = []
     calls: list[ToolCall] = []
-    for item in response.output:
-        if item.type == "function_call":
+    for item in output:
+        if item.get("type") == "function_call":
             calls.append(
                 ToolCall(
-                    call_id=item.call_id or "",
-                    name=legible(item.name or ""),
-                    arguments=legible(item.arguments or ""),
+                    call_id=item.get("call_id") or "",
+                    name=text_in(item, "name"),
+                    arguments=text_in(item, "arguments"),
                 )
             )
-        elif item.type == "message" and getattr(item, "phase", None) != "commentary":
-            for part in item.content:
-                if part.type == "refusal":
+        elif item.get("type") == "message" and item.get("phase") != "commentary":
+            for part in objects_in(item, "content"):
+                if part.get("type") == "refusal":
                     raise ModelRefused("the model declined to answer")
-                text.append(legible(part.text or ""))
+                text.append(text_in(part, "text"))
     return Said(text="".join(text), tool_calls=calls)

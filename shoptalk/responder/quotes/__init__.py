@@ -4,7 +4,7 @@ Whoever doubts whether a number is a price (`reading`) takes it for one; whoever
 is backed (`backing`) says that it is not. Nothing here knows which product a price was said of.
 """
 
-from shoptalk.responder.quotes.backing import Shelf, unbacked
+from shoptalk.responder.quotes.backing import Placed, Shelf, unbacked
 from shoptalk.responder.quotes.reading import Amount, find_amounts, find_discounts
 
-__all__ = ["Amount", "Shelf", "find_amounts", "find_discounts", "unbacked"]
+__all__ = ["Amount", "Placed", "Shelf", "find_amounts", "find_discounts", "unbacked"]

@@ -1,0 +1,130 @@
+"""Messenger and a model that answer at once (or after a set wait), in a process of their own.
+
+Faithful only as far as a turn asks: a send gets an id, a model request a text. It writes down who
+was sent what, so that a figure can be checked for skipped or doubled work.
+"""
+
+import asyncio
+import contextlib
+import json
+import multiprocessing
+from collections import Counter
+from collections.abc import Iterator
+from multiprocessing.connection import Connection
+
+REPLY = "Hello! The tea set is 25.00 USD and in stock. Shall I put one aside for you?"
+
+
+class _Talk(asyncio.Protocol):
+    """One kept-alive connection."""
+
+    def __init__(self, sent: Counter[str], wait: float) -> None:
+        self._sent = sent
+        self._wait = wait
+        self._data = b""
+        self._transport: asyncio.Transport
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+
+    def data_received(self, data: bytes) -> None:
+        self._data += data
+        while True:
+            head, mark, rest = self._data.partition(b"\r\n\r\n")
+            if not mark:
+                return
+            lines = head.split(b"\r\n")
+            length = next(
+                (int(line[15:]) for line in lines if line.lower().startswith(b"content-length:")), 0
+            )
+            if len(rest) < length:
+                return
+            self._data = rest[length:]
+            self._take(lines[0], rest[:length])
+
+    def _take(self, first_line: bytes, body: bytes) -> None:
+        path = first_line.split(b" ")[1].split(b"?")[0]
+        if path.endswith(b"/responses"):
+            asyncio.get_running_loop().call_later(self._wait, self._answer, _RESPONSE)
+        elif path.endswith(b"/counts"):
+            self._answer(json.dumps(self._sent).encode())
+        else:
+            payload = json.loads(body)
+            who = payload["recipient"]["id"]
+            if "message" in payload:
+                self._sent[who] += 1
+                number = self._sent.total()
+                answer = {"recipient_id": who, "message_id": f"m_sent_{number}"}
+            else:
+                answer = {"recipient_id": who}
+            self._answer(json.dumps(answer).encode())
+
+    def _answer(self, body: bytes) -> None:
+        self._transport.write(
+            b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s"
+            % (len(body), body)
+        )
+
+
+_RESPONSE = json.dumps(
+    {
+        "id": "resp_1",
+        "object": "response",
+        "created_at": 1,
+        "status": "completed",
+        "error": None,
+        "incomplete_details": None,
+        "instructions": None,
+        "metadata": {},
+        "model": "gpt-6-luna",
+        "output": [
+            {
+                "type": "message",
+                "id": "msg_1",
+                "status": "completed",
+                "role": "assistant",
+                "content": [{"type": "output_text", "text": REPLY, "annotations": []}],
+            }
+        ],
+        "parallel_tool_calls": True,
+        "temperature": 1,
+        "tool_choice": "auto",
+        "tools": [],
+        "top_p": 1,
+        "usage": {
+            "input_tokens": 900,
+            "input_tokens_details": {"cached_tokens": 0},
+            "output_tokens": 20,
+            "output_tokens_details": {"reasoning_tokens": 0},
+            "total_tokens": 920,
+        },
+    }
+).encode()
+
+
+async def _serve(told: Connection, wait: float) -> None:
+    sent: Counter[str] = Counter()
+    server = await asyncio.get_running_loop().create_server(
+        lambda: _Talk(sent, wait), "127.0.0.1", 0, backlog=1000
+    )
+    told.send(server.sockets[0].getsockname()[1])
+    await server.serve_forever()
+
+
+def _run(told: Connection, wait: float) -> None:
+    asyncio.run(_serve(told, wait))
+
+
+@contextlib.contextmanager
+def quick_vendors(*, model_seconds: float = 0) -> Iterator[str]:
+    """The address at which both are played until the block ends."""
+    context = multiprocessing.get_context("spawn")
+    ours, theirs = context.Pipe()
+    process = context.Process(target=_run, args=(theirs, model_seconds), daemon=True)
+    process.start()
+    try:
+        yield f"http://127.0.0.1:{ours.recv()}"
+    finally:
+        process.kill()
+        process.join()

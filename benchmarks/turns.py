@@ -1,0 +1,197 @@
+"""How many turns a second, and what a turn costs, with everything a turn has to do.
+
+Claim, context, model, delivery and record, on a database of real size for a shop: each customer
+has a history, one message waits, the catalog has twenty products. Afterwards every customer must
+have got exactly one reply.
+"""
+
+import argparse
+import contextlib
+import multiprocessing
+import resource
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import requests
+from sqlalchemy import text
+
+from benchmarks.quick_vendors import quick_vendors
+from shoptalk.app import running
+from shoptalk.db import schema
+from shoptalk.db.catalog import put_products
+from shoptalk.db.channels import get_default_agent, get_workspace
+from shoptalk.db.embedded import EmbeddedServer
+from shoptalk.db.engine import Database, connect
+from shoptalk.db.models import Base, ChannelIntegration
+from shoptalk.settings import Settings
+from shoptalk.vault import open_vault
+
+PAGE = "550011"
+EARLIER = 12  #: messages of each conversation before the one that waits
+
+
+def fill(database: Database, home: Path, customers: int) -> None:
+    """A shop in which every customer waits for an answer."""
+    with database.transaction() as session:
+        for table in reversed(Base.metadata.sorted_tables):
+            session.execute(table.delete())
+        workspace = get_workspace(session, "default")
+        agent = get_default_agent(session, workspace.id)
+        channel = ChannelIntegration(
+            workspace_id=workspace.id,
+            channel="facebook",
+            external_id=PAGE,
+            display_name="Bench",
+            agent_id=agent.id,
+            config=open_vault(None, home).seal({"access_token": "EAAG-bench"}),
+            connected_at=datetime(2020, 1, 1, tzinfo=UTC),
+        )
+        session.add(channel)
+        put_products(session, workspace.id, list(_catalog()))
+        session.flush()
+        values = {
+            "channel": channel.id,
+            "workspace": workspace.id,
+            "agent": agent.id,
+            "customers": customers,
+            "earlier": EARLIER,
+        }
+        session.execute(_CONVERSATIONS, values)
+        session.execute(_MESSAGES, values)
+    with database.engine.execution_options(isolation_level="AUTOCOMMIT").connect() as connection:
+        connection.execute(text("ANALYZE"))
+
+
+def _catalog() -> Iterator[dict[str, Any]]:
+    for number in range(20):
+        yield {
+            "product_id": f"p{number}",
+            "name": "Tea set" if number == 0 else f"Product {number}",
+            "description": "Porcelain, six cups, dishwasher-safe",
+            "price": Decimal("25.00") + number,
+            "currency": "USD",
+            "stock": None,
+            "active": True,
+        }
+
+
+_CONVERSATIONS = text("""
+    INSERT INTO conversations (channel_integration_id, workspace_id, customer_id, thread_id,
+        platform, channel, agent_id, sequence_last, message_count, history_complete)
+    SELECT :channel, :workspace, '73' || n, 't_' || n, 'facebook', 'facebook', :agent,
+        CAST(:earlier AS int) + 1, CAST(:earlier AS int) + 1, true
+    FROM generate_series(1, :customers) AS n
+""")
+_MESSAGES = text("""
+    INSERT INTO messages (conversation_id, message_id, content, sender_type, is_old, reply_sent,
+        created_at, imported_at, sequence_no)
+    SELECT conversation.id, 'm_' || conversation.id || '_' || n,
+        'How much is the tea set, and can I have it by Friday? ' || n,
+        CASE WHEN n % 2 = 1 THEN 'customer' ELSE 'agent' END,
+        n <= :earlier, n <= :earlier,
+        now() - interval '2 minutes' * (:earlier + 2 - n), now(), n
+    FROM conversations AS conversation, generate_series(1, CAST(:earlier AS int) + 1) AS n
+""")
+
+
+def settings_for(url: str, home: Path, vendors: str, concurrency: int) -> Settings:
+    return Settings.model_validate(
+        {
+            "database_url": url,
+            "shoptalk_home": home,
+            "facebook_api_base_url": f"{vendors}/v25.0",
+            "openai_api_key": "any",
+            "openai_base_url": f"{vendors}/v1",
+            "openai_api_style": "responses",
+            "message_buffer_duration_ms": 0,
+            "worker_concurrency": concurrency,
+        }
+    )
+
+
+def _answer(settings: Settings, told: Any) -> None:
+    """One process: answer until nothing is due."""
+    with running(settings, clock=lambda: datetime.now(UTC)) as app:
+        responder = app.responder()
+        app.presence.name()
+        told.send(None)
+        told.recv()
+        before = resource.getrusage(resource.RUSAGE_SELF)
+        ended = responder.answer_all_due()
+        after = resource.getrusage(resource.RUSAGE_SELF)
+    cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    told.send((dict(ended), cpu))
+
+
+def answer_all(url: str, home: Path, vendors: str, *, processes: int, concurrency: int) -> Any:
+    """Have every waiting turn answered; return seconds, how they ended, and seconds of CPU."""
+    context = multiprocessing.get_context("spawn")
+    workers = []
+    for _ in range(processes):
+        ours, theirs = context.Pipe()
+        settings = settings_for(url, home, vendors, concurrency)
+        process = context.Process(target=_answer, args=(settings, theirs))
+        process.start()
+        workers.append((process, ours))
+    for _, pipe in workers:
+        pipe.recv()
+    began = time.perf_counter()
+    for _, pipe in workers:
+        pipe.send(None)
+    ended: Counter[str] = Counter()
+    cpu = 0.0
+    for process, pipe in workers:
+        its_ended, its_cpu = pipe.recv()
+        ended.update(its_ended)
+        cpu += its_cpu
+    seconds = time.perf_counter() - began
+    for process, _ in workers:
+        process.join()
+    return seconds, ended, cpu
+
+
+@contextlib.contextmanager
+def _shop() -> Iterator[tuple[Database, EmbeddedServer, Path]]:
+    with tempfile.TemporaryDirectory(prefix="shoptalk-bench-") as folder:
+        home = Path(folder)
+        server = EmbeddedServer(home).enter()
+        database = connect(server.url)
+        try:
+            schema.upgrade(database)
+            yield database, server, home
+        finally:
+            database.close()
+            server.leave()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--turns", type=int, default=2000)
+    parser.add_argument("--model-seconds", type=float, default=0)
+    parser.add_argument("--processes", type=int, default=1)
+    parser.add_argument("--concurrency", type=int, default=10)
+    given = parser.parse_args()
+    with _shop() as (database, server, home):
+        fill(database, home, given.turns)
+        with quick_vendors(model_seconds=given.model_seconds) as vendors:
+            seconds, ended, cpu = answer_all(
+                server.url,
+                home,
+                vendors,
+                processes=given.processes,
+                concurrency=given.concurrency,
+            )
+            counts = requests.get(f"{vendors}/counts", timeout=10).json()
+        print(ended, f"{given.turns / seconds:.0f} turns/s, {1000 * cpu / given.turns:.2f} ms CPU")
+        assert len(counts) == given.turns, len(counts)
+        assert set(counts.values()) == {1}
+
+
+if __name__ == "__main__":
+    main()
