@@ -162,6 +162,7 @@ class App:
             pace_of=self.pace_of,
             overlap=self.settings.poll_overlap,
             concurrency=self.settings.worker_concurrency,
+            more_tries=2,
             clock=self.clock,
         )
 

@@ -113,6 +113,10 @@ class BadPayload(PlatformError):
     """The platform's answer makes no sense."""
 
 
+class ForeignLink(BadPayload):
+    """The answer would have us go to another host. Nobody follows, and somebody should know."""
+
+
 class ModelError(ShoptalkError):
     """The model gave no usable answer."""
 

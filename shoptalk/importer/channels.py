@@ -41,6 +41,7 @@ class Importer:
     Args:
         platform_of: the adapter of a channel, connected with its credentials.
         pace_of: the pace of a channel's reads, the same one each time it is asked.
+        more_tries: how often a question is asked again at once that the platform stumbled over.
     """
 
     def __init__(
@@ -51,6 +52,7 @@ class Importer:
         pace_of: Callable[[ChannelIntegration], Pace],
         overlap: timedelta,
         concurrency: int,
+        more_tries: int = 0,
         clock: Clock,
     ) -> None:
         self._database = database
@@ -58,6 +60,7 @@ class Importer:
         self._pace_of = pace_of
         self._overlap = overlap
         self._concurrency = concurrency
+        self._more_tries = more_tries
         self._clock = clock
 
     def import_side_by_side(
@@ -128,7 +131,13 @@ class Importer:
         try:
             self._check_circuit(channel)
             platform = self._platform_of(channel)
-            reader = Reader(platform, self._pace_of(channel), report, list_limit=channel.page_limit)
+            reader = Reader(
+                platform,
+                self._pace_of(channel),
+                report,
+                list_limit=channel.page_limit,
+                more_tries=self._more_tries,
+            )
             work(reader, report)
             self._note_answered(channel)
         except PlatformError as exc:

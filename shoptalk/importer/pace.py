@@ -21,7 +21,7 @@ class Pace:
     ) -> None:
         self._gap = 1 / per_second if per_second else 0.0
         self._monotonic = monotonic
-        self._sleep = sleep
+        self.sleep = sleep
         self._next = 0.0
         self._lock = threading.Lock()
 
@@ -33,4 +33,4 @@ class Pace:
             turn = max(now, self._next)
             self._next = turn + self._gap
         if turn > now:
-            self._sleep(turn - now)
+            self.sleep(turn - now)

@@ -1,10 +1,14 @@
 """Asking a platform: paced, counted, and with smaller questions where it wants them."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
+from functools import partial
 from typing import TypeVar
 
-from shoptalk.errors import TooMuchData
+from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_random_exponential
+
+from shoptalk.errors import BadPayload, ForeignLink, RetryLater, Throttled, TooMuchData
 from shoptalk.importer.pace import Pace
 from shoptalk.importer.report import RunReport, storable
 from shoptalk.platforms.base import Page, Platform, ThreadPage, Usage
@@ -12,6 +16,7 @@ from shoptalk.types import Unreadable
 
 LIST_LIMIT = 25  #: threads asked for at once; what the platform gives without complaint
 THREAD_LIMIT = 50  #: messages of one thread asked for at once
+LONGEST_PAUSE_SECONDS = 2.0  #: before a question is asked again
 
 Answer = TypeVar("Answer", Page, ThreadPage)
 
@@ -20,22 +25,31 @@ class Reader:
     """One channel's platform during one run."""
 
     def __init__(
-        self, platform: Platform, pace: Pace, report: RunReport, *, list_limit: int | None = None
+        self,
+        platform: Platform,
+        pace: Pace,
+        report: RunReport,
+        *,
+        list_limit: int | None = None,
+        more_tries: int = 0,
     ) -> None:
         self.platform = platform
         self.usage: Usage | None = None
         self.list_limit = list_limit or LIST_LIMIT
         self.thread_limit = min(THREAD_LIMIT, platform.can.readable_messages or THREAD_LIMIT)
         self._wanted_less = False
+        self._more_tries = more_tries
         self._pace = pace
         self._report = report
 
     def page(self, cursor: str | None, *, since: datetime | None) -> Page:
         """The next page of the list; asks for half as often as the platform says "less"."""
         while True:
-            self._before_call()
+            ask = partial(
+                self.platform.fetch_page, cursor=cursor, limit=self.list_limit, since=since
+            )
             try:
-                page = self.platform.fetch_page(cursor=cursor, limit=self.list_limit, since=since)
+                page = self._ask(ask)
             except TooMuchData:
                 if self.list_limit == 1:
                     raise
@@ -48,9 +62,11 @@ class Reader:
 
     def thread(self, thread_id: str, cursor: str) -> ThreadPage:
         while True:
-            self._before_call()
+            ask = partial(
+                self.platform.fetch_thread, thread_id, cursor=cursor, limit=self.thread_limit
+            )
             try:
-                page = self.platform.fetch_thread(thread_id, cursor=cursor, limit=self.thread_limit)
+                page = self._ask(ask)
             except TooMuchData:
                 if self.thread_limit == 1:
                     raise
@@ -74,14 +90,37 @@ class Reader:
             return 0 < len(page.threads) + len(page.unreadable) < self.list_limit
         return 0 < len(page.messages) + len(page.unreadable) < self.thread_limit
 
-    def _before_call(self) -> None:
+    def _ask(self, ask: Callable[[], Answer]) -> Answer:
+        """One question, asked again soon where the platform merely stumbled over it.
+
+        A walk of many pages would hardly ever end on a platform that fails now and then.
+        """
+        patience = Retrying(
+            stop=stop_after_attempt(1 + self._more_tries),
+            retry=retry_if_exception(_is_stumble),
+            wait=wait_random_exponential(multiplier=0.2, max=LONGEST_PAUSE_SECONDS),
+            sleep=self._pace.sleep,
+            reraise=True,
+        )
+        answer: Answer = patience(self._counted, ask)
+        return answer
+
+    def _counted(self, ask: Callable[[], Answer]) -> Answer:
         self._pace.wait()
         self._report.calls += 1
+        return ask()
 
     def _noted(self, answer: Answer) -> Answer:
         if answer.usage is not None:
             self.usage = answer.usage
         return answer
+
+
+def _is_stumble(error: BaseException) -> bool:
+    """Whether the next try may well succeed, and the platform did not ask to wait."""
+    if isinstance(error, RetryLater):
+        return not isinstance(error, Throttled) and error.retry_after is None
+    return isinstance(error, BadPayload) and not isinstance(error, ForeignLink)
 
 
 def _without_unstorable(page: Page) -> Page:

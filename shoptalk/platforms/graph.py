@@ -24,6 +24,7 @@ from requests.auth import AuthBase
 from shoptalk.errors import (
     BadPayload,
     DeliveryUncertain,
+    ForeignLink,
     PlatformError,
     RetryLater,
     Throttled,
@@ -130,7 +131,8 @@ class GraphClient:
         Only a missing `next` marks the end: `cursors.after` may be there on the last page.
 
         Raises:
-            BadPayload: `next` points to another host, or no cursor can be found.
+            ForeignLink: `next` points to another host.
+            BadPayload: no cursor can be found.
         """
         paging = listing.get("paging")
         link = paging.get("next") if isinstance(paging, Mapping) else None
@@ -143,7 +145,7 @@ class GraphClient:
         except ValueError:
             raise BadPayload("paging.next is not an address", platform=self._platform) from None
         if not is_ours:
-            raise BadPayload(f"paging.next points to {host}; refused", platform=self._platform)
+            raise ForeignLink(f"paging.next points to {host}; refused", platform=self._platform)
         cursors = paging.get("cursors")
         after = cursors.get("after") if isinstance(cursors, Mapping) else None
         after = after or parse_qs(target.query).get("after", [""])[0]

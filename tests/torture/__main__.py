@@ -43,7 +43,8 @@ RATE = 20.0
 PAGE, TOKEN = "550011", "EAAG-torture-token"
 PRODUCTS = 40
 WORKERS = 2
-IMPATIENCE = 0.002  #: chance, twenty times a second, that a customer writes without an answer
+IMPATIENCE = 0.0005  #: chance, twenty times a second, that a customer writes without an answer
+COUNT_EVERY = 2.0  #: real seconds
 SETTLES_WITHIN = 180.0  #: real seconds after the last kill
 
 
@@ -55,7 +56,7 @@ class Torture:
         self.written = Written()
         self.next_mark = 1
         self.kills = 0
-        self.turns = 0
+        self.bursts = 0
         self.pids: list[int] = []
         self.customers = [f"73{number:014d}" for number in range(options.customers)]
 
@@ -63,14 +64,14 @@ class Torture:
         began = time.monotonic()
         unleash(server.world, seed=self.options.seed)
         self.pids = [self.spawner.spawn() for _ in range(WORKERS)]
-        self._drive(server)
+        self._drive(server, database)
         server.world.faults.clear()
         settled = self._wait_until_settled(server, database)
         for pid in self.pids:
             _kill(pid)
         verdict = judge(server.world, database, self.written)
         print(f"seed                {self.options.seed:>8}")
-        print(f"bursts written      {self.turns:>8}")
+        print(f"bursts written      {self.bursts:>8}")
         print(f"turns ended         {turns_ended(database):>8}")
         print(f"kills               {self.kills:>8}")
         print("\n".join(verdict.lines()))
@@ -79,19 +80,24 @@ class Torture:
             print("it did not come to rest in time")
         return 0 if verdict.is_clean and settled else 1
 
-    def _drive(self, server: SandboxServer) -> None:
+    def _drive(self, server: SandboxServer, database: Database) -> None:
         """Customers write, wait for their answer and write again, and processes die, until
-        enough of both has happened.
+        enough turns have ended and enough processes died.
         """
         options = self.options
         seconds_a_kill = options.seconds / max(options.kills, 1)
-        began = time.monotonic()
-        while self.turns < options.turns or self.kills < options.kills:
+        began = counted_at = time.monotonic()
+        ended = 0
+        while ended < options.turns or self.kills < options.kills:
             for customer in self.customers:
-                if self.turns < options.turns and self._may_write(server, customer):
+                if self._may_write(server, customer):
                     self._write_burst(server, customer)
+            self._replace_the_dead()
             while self.kills < min(options.kills, (time.monotonic() - began) / seconds_a_kill):
                 self._kill_one()
+            if time.monotonic() - counted_at > COUNT_EVERY:
+                ended, counted_at = turns_ended(database), time.monotonic()
+                _show(f"{counted_at - began:.0f} s: {ended} turns ended, {self.kills} kills")
             time.sleep(0.05)
 
     def _may_write(self, server: SandboxServer, customer: str) -> bool:
@@ -106,7 +112,7 @@ class Torture:
             mark, self.next_mark = self.next_mark, self.next_mark + 1
             server.world.add_message(PAGE, customer, self._words(customer, mark))
             self.written.note(customer, mark)
-        self.turns += 1
+        self.bursts += 1
 
     def _words(self, customer: str, mark: int) -> str:
         product = f"p{self.dice.randrange(PRODUCTS)}"
@@ -125,12 +131,21 @@ class Torture:
                 return f"hello #{mark}"
 
     def _kill_one(self) -> None:
-        """Kill a worker now; the one that takes its place may have its own death arranged."""
+        """Kill a worker now, at whatever it is."""
         victim = self.dice.randrange(len(self.pids))
-        _kill(self.pids[victim])  # or it has met its crash point; that counts too
+        _kill(self.pids[victim])
+        self._replace(victim)
+
+    def _replace_the_dead(self) -> None:
+        """Some have met the point at which their death was arranged."""
+        for number, pid in enumerate(self.pids):
+            if not _is_alive(pid):
+                self._replace(number)
+
+    def _replace(self, victim: int) -> None:
         self.kills += 1
-        point = self.dice.choice([None, *sorted(crashpoints.POINTS)])
-        self.pids[victim] = self.spawner.spawn(point, passes=self.dice.randint(1, 6))
+        point = self.dice.choice([None, self.dice.choice(sorted(crashpoints.POINTS))])
+        self.pids[victim] = self.spawner.spawn(point, passes=self.dice.randint(1, 20))
 
     def _wait_until_settled(self, server: SandboxServer, database: Database) -> bool:
         for pid in self.pids:  # the last ones live
@@ -149,6 +164,19 @@ class Torture:
                 return True
             time.sleep(0.5)
         return False
+
+
+def _show(progress: str) -> None:
+    if sys.stderr.isatty():
+        print(f"\r{progress}", end="", file=sys.stderr, flush=True)
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
 
 
 def _kill(pid: int) -> None:

@@ -18,14 +18,11 @@ from typing import Any
 
 from shoptalk import crashpoints
 from shoptalk.app import App
-from shoptalk.db.channels import pollable_channels
-from shoptalk.importer.channels import Importer
 from shoptalk.responder.model import openai_client  # noqa: F401  # in the nursery, not in each
-from shoptalk.responder.passes import Responder
+from shoptalk.scheduler import Ticker
 from shoptalk.settings import Settings
 
-POLL_SECONDS = 0.5  #: real ones
-REPLY_SECONDS = 1.0  #: longest a responder pass goes on before the next poll
+TICK_SECONDS = 0.5  #: real ones
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,20 +73,9 @@ def _work(orders: Orders) -> None:
         crashpoints.arm(orders.crash_at, passes=orders.passes)
     app = App(Settings(_env_file=None, **orders.settings), clock=orders.clock)
     try:
-        importer, responder = app.importer(), app.responder()
+        ticker = Ticker(app, app.importer(), app.responder())
         while True:
-            _one_round(app, importer, responder)
+            ticker.tick()
+            time.sleep(TICK_SECONDS)
     finally:
         os._exit(1)
-
-
-def _one_round(app: App, importer: Importer, responder: Responder) -> None:
-    began = time.monotonic()
-    try:
-        with app.database.transaction() as session:
-            channels = pollable_channels(session, None, due_at=app.clock())
-        importer.import_side_by_side(channels)
-        responder.answer_all_due(stop=lambda: time.monotonic() - began > REPLY_SECONDS)
-    except Exception as exc:  # a worker that stumbles tries again, as a scheduler's tick does
-        logging.critical("a round broke off: %r", exc)
-    time.sleep(max(0.0, POLL_SECONDS - (time.monotonic() - began)))
