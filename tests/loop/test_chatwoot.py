@@ -189,6 +189,33 @@ def test_a_lost_answer_to_a_send_is_read_back_and_not_sent_again(desk: Desk) -> 
     assert len(desk.shop.sent()) == 1
 
 
+@pytest.mark.parametrize("fault", ["html", "truncate"])
+def test_reading_back_what_makes_no_sense_is_done_again(desk: Desk, fault: str) -> None:
+    desk.opens()
+    desk.writes("Hello?")
+    desk.shop.world.faults.add("drop_after", match={"kind": "send"}, count=1)
+    desk.shop.world.faults.add(fault, match={"kind": "thread"}, after=1, count=1)
+    assert desk.shop.answers() == {"waiting": 1}
+    desk.shop.wait(minutes=2)
+    assert desk.shop.replies() == {"waiting": 1}
+    desk.shop.wait(minutes=2)
+    assert desk.shop.replies() == {"answered": 1}
+    assert len(desk.shop.sent()) == 1
+
+
+def test_where_reading_back_shows_a_broken_message_nothing_is_sent_on_a_guess(desk: Desk) -> None:
+    desk.opens()
+    desk.writes("Hello?")
+    desk.shop.world.faults.add("drop_after", match={"kind": "send"}, count=1)
+    desk.shop.world.faults.add(
+        "garbage_record", match={"kind": "thread"}, after=1, count=1, params={"index": -1}
+    )
+    assert desk.shop.answers() == {"waiting": 1}
+    desk.shop.wait(minutes=2)
+    assert desk.shop.replies() == {"delivery_uncertain": 1}
+    assert len(desk.shop.sent()) == 1
+
+
 def test_a_note_with_the_words_of_a_lost_reply_is_not_taken_for_it(desk: Desk) -> None:
     desk.opens()
     desk.shop.model_says({"text": "We open at nine."})
