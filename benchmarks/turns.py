@@ -146,7 +146,7 @@ def answer_all(url: str, home: Path, vendors: str, *, processes: int, concurrenc
         pipe.send(None)
     ended: Counter[str] = Counter()
     cpu = 0.0
-    for process, pipe in workers:
+    for _, pipe in workers:
         its_ended, its_cpu = pipe.recv()
         ended.update(its_ended)
         cpu += its_cpu

@@ -11,6 +11,7 @@ import requests
 
 from shoptalk.db import channels as channel_rows
 from shoptalk.db import schema
+from shoptalk.db.chat_tables import ChatTables
 from shoptalk.db.embedded import EmbeddedServer
 from shoptalk.db.engine import Database, connect
 from shoptalk.db.models import ChannelIntegration
@@ -108,6 +109,7 @@ class App:
             session=self._connections.enter_context(requests.Session()),
             settings=self.settings.for_platforms,
             clock=self.clock,
+            chat=ChatTables(self.database, name, account.external_id),
         )
         return registry.adapter(name)(account, surroundings)
 
@@ -154,6 +156,7 @@ class App:
             UsageError: there is no key to the channels' credentials.
         """
         from shoptalk.importer.channels import Importer
+        from shoptalk.importer.plan import PollPlan
 
         _ = self.vault  # now, and not once a channel
         return Importer(
@@ -163,6 +166,10 @@ class App:
             overlap=self.settings.poll_overlap,
             concurrency=self.settings.worker_concurrency,
             more_tries=2,
+            plan=PollPlan(
+                interval=timedelta(seconds=self.settings.poll_interval_seconds),
+                longest=timedelta(seconds=self.settings.poll_interval_max_seconds),
+            ),
             clock=self.clock,
         )
 

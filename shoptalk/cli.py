@@ -19,6 +19,7 @@ COMMANDS = {
     "demo": ("demo:demo", "Everything against the sandbox, no account needed."),
     "db": ("db:db", "Create or migrate the database schema."),
     "channels": ("channels:channels", "Connect, list, test and disconnect accounts."),
+    "platforms": ("platforms:platforms", "List what can be connected, and what each can do."),
     "import": ("imports:import_", "One import pass, then exit. Safe in cron."),
     "reply": ("reply:reply", "One responder pass, then exit. Safe in cron."),
     "backfill": ("imports:backfill", "Import a channel's history again, resumable."),

@@ -10,7 +10,7 @@ import logging
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
 
@@ -22,10 +22,14 @@ from shoptalk.app import App
 from shoptalk.credentials import check_next_due
 from shoptalk.db.channels import pollable_channels
 from shoptalk.db.models import ChannelIntegration
+from shoptalk.db.runs import forget_uneventful
 from shoptalk.importer.channels import Importer
 from shoptalk.responder.passes import Responder
 
 log = logging.getLogger(__name__)
+
+TIDY_EVERY = timedelta(days=1)
+KEEP_UNEVENTFUL = timedelta(days=2)  #: import runs that met nothing
 
 
 def utc_now() -> datetime:
@@ -50,6 +54,7 @@ class Ticker:
         self._is_replying = False
         self._is_reply_wanted = False
         self._checking: dict[int, Future[None]] = {}
+        self._tidied_at: datetime | None = None
         self._starting = threading.Lock()
         self._stopping = threading.Event()
 
@@ -70,7 +75,7 @@ class Ticker:
                     channel.id,
                     partial(self._history, channel),
                 )
-        self._start(self._checking, self._check_pool, 0, self._check_credentials)
+        self._start(self._checking, self._check_pool, 0, self._look_after)
         self.reply()
 
     def reply(self) -> None:
@@ -113,10 +118,15 @@ class Ticker:
             self._is_reply_wanted = False
             return self._is_replying
 
-    def _check_credentials(self) -> None:
-        """Ask after the credentials whose daily check is due; polling does not wait for it."""
+    def _look_after(self) -> None:
+        """What is done once a day; polling does not wait for it."""
         while not self._stopping.is_set() and check_next_due(self._app):
             pass
+        now = self._app.clock()
+        if self._tidied_at is None or now - self._tidied_at >= TIDY_EVERY:
+            with self._app.database.transaction() as session:
+                forget_uneventful(session, before=now - KEEP_UNEVENTFUL)
+            self._tidied_at = now
 
     def _poll(self, channel: ChannelIntegration) -> None:
         report = self._importer.poll(channel)

@@ -206,3 +206,25 @@ class Account:
 
     external_id: str
     config: Mapping[str, Any] = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChatLine:
+    """One message of a web chat session, as our own tables have it."""
+
+    number: int  #: its place among all; grows within a session
+    sender_type: SenderType
+    text: str = field(repr=False)
+    created_at: datetime  #: later than that of the line before it
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChatThread:
+    """One web chat session with the newest of its lines."""
+
+    number: int
+    session_id: str
+    visitor: Customer
+    changed_at: datetime  #: when its newest line was written
+    lines: Sequence[ChatLine]  #: newest first
+    has_older: bool  #: there are lines before these

@@ -22,6 +22,7 @@ import requests
 from click.testing import CliRunner
 from sqlalchemy import Engine, create_engine, text, update
 
+from shoptalk import errors
 from shoptalk.app import App, running
 from shoptalk.cli import COMMANDS, cli
 from shoptalk.connect import connect_channel
@@ -31,7 +32,9 @@ from shoptalk.db.channels import list_channels
 from shoptalk.db.embedded import EmbeddedServer
 from shoptalk.db.engine import DRIVER
 from shoptalk.db.models import ChannelIntegration, Conversation, Delivery, Message
+from shoptalk.errors import PlatformError
 from shoptalk.importer.catalog_file import CatalogRow
+from shoptalk.platforms.base import Capabilities
 from shoptalk.sandbox.accounts import AccountSettings
 from shoptalk.sandbox.chatwoot.desk import WEBSITE
 from shoptalk.sandbox.chatwoot.desk import WHATSAPP as WHATSAPP_INBOX
@@ -389,6 +392,16 @@ def test_the_sandbox_page_lists_every_fault_and_setting() -> None:
         each.name for each in fields(AccountSettings)
     )
     assert sorted(first_cells(page, "in a step")) == sorted(each.name for each in fields(Step))
+
+
+def test_the_adapters_page_lists_what_a_platform_can_do_and_every_error_it_may_raise() -> None:
+    page = ROOT / "docs" / "adapters.md"
+    assert sorted(first_cells(page, "field")) == sorted(each.name for each in fields(Capabilities))
+    known = {name for name, each in vars(errors).items() if isinstance(each, type)}
+    platforms_own = {name for name in known if issubclass(getattr(errors, name), PlatformError)}
+    assert set(first_cells(page, "error")) - {"retry_after", "remedy"} == (
+        platforms_own - {"PlatformError"} | {"UsageError"}
+    )
 
 
 def first_cells(document: Path, title: str) -> list[str]:

@@ -1,10 +1,11 @@
 """`shoptalk channels`: connected accounts."""
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 import click
+from click.core import ParameterSource
 
 from shoptalk.app import App
 from shoptalk.commands.common import json_option, moment, print_rows, visible, with_app
@@ -21,7 +22,7 @@ def channels() -> None:
 @click.option(
     "--account-id",
     required=True,
-    help="The id of the Page, Instagram account, phone number or Chatwoot account.",
+    help="The platform's id: of a Page, a phone number, a Chatwoot account.",
 )
 @click.option(
     "--access-token",
@@ -37,6 +38,13 @@ def channels() -> None:
 @click.option("--login", type=click.Choice(["page", "instagram"]), help="Instagram: which login.")
 @click.option("--base-url", help="Chatwoot: the server's address; default: CHATWOOT_BASE_URL.")
 @click.option("--inbox", help="Chatwoot: the id of the only inbox to answer; default: all of them.")
+@click.option(
+    "--config",
+    "more",
+    metavar="NAME=VALUE",
+    multiple=True,
+    help="What else a platform wants to know; may be repeated.",
+)
 @click.option("--name", help="What to call it; default: the platform's own name for it.")
 @click.option(
     "--ai",
@@ -54,20 +62,27 @@ def connect(
     login: str | None,
     base_url: str | None,
     inbox: str | None,
+    more: tuple[str, ...],
     name: str | None,
     ai: str | None,
 ) -> None:
     """Connect an account: check its token, keep it encrypted, set the cut-over to now.
 
-    What was written before now is history, and is never answered.
+    What was written before now is history, and is never answered. A platform that takes no token
+    is not asked for one.
     """
     from shoptalk.connect import connect_channel
     from shoptalk.credentials import credential_warnings
+    from shoptalk.platforms.registry import adapter
 
-    if access_token_file is not None:
-        access_token = _token_in(access_token_file)
-    if access_token is None:
-        access_token = _ask_for_token()
+    if adapter(platform).can.needs_token:
+        if access_token_file is not None:
+            access_token = _token_in(access_token_file)
+        if access_token is None:
+            access_token = _ask_for_token()
+    else:
+        _refuse_token(platform, access_token_file)
+        access_token = None
     config = {
         "access_token": access_token,
         "app_secret": app_secret,
@@ -75,6 +90,7 @@ def connect(
         "base_url": base_url,
         "inbox": inbox,
     }
+    config |= _pairs(more, taken=config.keys())
     channel = connect_channel(
         app,
         platform,
@@ -102,6 +118,26 @@ def _token_in(path: Path) -> str:
         raise UsageError(f"{path} is not text: the file holds the token alone.") from None
     except OSError as exc:
         raise UsageError(f"{path} cannot be read: {exc.strerror}.") from None
+
+
+def _refuse_token(platform: str, path: Path | None) -> None:
+    """One that is exported for other platforms is no mistake; one that is given here is."""
+    source = click.get_current_context().get_parameter_source("access_token")
+    if path is not None or source == ParameterSource.COMMANDLINE:
+        raise UsageError(f"The platform {platform!r} takes no access token: leave it out.")
+
+
+def _pairs(given: Sequence[str], *, taken: Collection[str]) -> dict[str, str]:
+    pairs: dict[str, str] = {}
+    for each in given:
+        name, separator, value = each.partition("=")
+        if not (name and separator) or name in taken or name in pairs:
+            raise UsageError(
+                f"--config {visible(name)} cannot be used so: write NAME=VALUE, each name once, "
+                f"and none of {', '.join(taken)}, which have options of their own."
+            )
+        pairs[name] = value
+    return pairs
 
 
 def _ask_for_token() -> str:

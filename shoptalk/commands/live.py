@@ -56,15 +56,17 @@ class LiveView:
     def _picture(self) -> RenderableType:
         now = self._app.clock()
         with self._app.database.transaction() as session:
-            channels = channel_statuses(session, self._workspace_id)
+            channels = channel_statuses(session, self._workspace_id, now=now)
             counts = totals(session, self._workspace_id, since=self._since, now=now)
         return Group(channel_table(channels, now=now), *totals_lines(counts, now=now))
 
 
 def channel_table(channels: Sequence[ChannelStatus], *, now: datetime) -> Table:
     table = Table(box=None, pad_edge=False)
-    for title in ("channel", "state", "conversations", "last import", "new", "calls", "error"):
+    for title in ("channel", "state", "conversations", "last import", "new"):
         table.add_column(title, overflow="fold")
+    table.add_column("calls in 24 h", overflow="fold")
+    table.add_column("error", overflow="fold")
     for status in channels:
         channel, run = status.channel, status.last_run
         table.add_row(
@@ -73,10 +75,18 @@ def channel_table(channels: Sequence[ChannelStatus], *, now: datetime) -> Table:
             f"{status.conversations:,}",
             ago(run.started_at if run else None, now=now),
             f"{run.new:,}" if run else "-",
-            f"{run.calls:,}" if run else "-",
+            _calls(status),
             Text(visible(channel.last_error or "-")),
         )
     return table
+
+
+def _calls(status: ChannelStatus) -> str:
+    """Used, and what is left, where the platform tells."""
+    allowed = status.calls_allowed
+    if allowed is None:
+        return f"{status.calls_of_day:,}"
+    return f"{status.calls_of_day:,} of about {allowed:,}"
 
 
 def state_of(status: ChannelStatus) -> str:

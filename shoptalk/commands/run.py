@@ -24,16 +24,22 @@ def run_scheduler(app: App, *, until: threading.Event, live: bool) -> None:
     """Run the scheduler until the event, SIGTERM or SIGINT."""
     from shoptalk import logs
     from shoptalk.commands.live import LiveView
+    from shoptalk.pickup import picking_up
     from shoptalk.scheduler import Schedule, Ticker
 
     if not live:
         logs.set_up(level=app.settings.log_level, style=app.settings.log_format)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda _signal, _frame: until.set())
+    importer = app.importer()
+    ticker = Ticker(app, importer, app.responder())
     schedule = Schedule(
-        Ticker(app, app.importer(), app.responder()),
+        ticker,
         poll_seconds=app.settings.poll_interval_seconds,
         reply_seconds=app.settings.buffer_processing_interval_ms / 1000,
     )
-    with LiveView(app, enabled=live) as view:
+    with (
+        LiveView(app, enabled=live) as view,
+        picking_up(app, importer, reply=ticker.reply, until=until),
+    ):
         schedule.run_until(until, each_second=view.refresh)

@@ -25,7 +25,7 @@ def status(app: App, as_json: bool) -> None:
 
     workspace_id, now = app.workspace_id(), app.clock()
     with app.database.transaction() as session:
-        channels = channel_statuses(session, workspace_id)
+        channels = channel_statuses(session, workspace_id, now=now)
         counts = totals(session, workspace_id, since=now - LATELY, now=now)
         breakers = [
             {
@@ -64,6 +64,14 @@ def status(app: App, as_json: bool) -> None:
                     "remedy": row.channel.remedy,
                     "warnings": credential_warnings(row.channel, now=now),
                     "usage_percent": row.channel.usage_percent,
+                    "calls_24_hours": {
+                        "used": row.calls_of_day,
+                        "allowed": row.calls_allowed,
+                        "left": None
+                        if row.calls_allowed is None
+                        else row.calls_allowed - row.calls_of_day,
+                    },
+                    "next_poll_at": moment(row.channel.next_poll_at),
                 }
                 for row in channels
             ],

@@ -100,6 +100,7 @@ def advance_watermark(
     to: datetime | None,
     begun_at: datetime,
     polled_at: datetime,
+    next_poll_at: datetime | None,
 ) -> None:
     """Note a complete poll. The watermark only moves forward, whoever polls at the same time."""
     if to is not None:
@@ -120,7 +121,7 @@ def advance_watermark(
             last_error=None,
             remedy=None,
             failures=0,
-            next_poll_at=None,
+            next_poll_at=next_poll_at,
         )
     )
 

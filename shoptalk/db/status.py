@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
@@ -17,6 +17,7 @@ from shoptalk.db.models import (
     Turn,
     TurnStatus,
 )
+from shoptalk.db.runs import calls_since
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,6 +25,13 @@ class ChannelStatus:
     channel: ChannelIntegration
     last_run: ImportRun | None
     conversations: int
+    calls_of_day: int  #: of its imports, within the last 24 hours
+
+    @property
+    def calls_allowed(self) -> int | None:
+        """About how many a day, as far as the platform tells; it tells whole percents."""
+        percent = self.channel.usage_percent
+        return self.calls_of_day * 100 // percent if percent and self.calls_of_day else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,7 +48,7 @@ class Totals:
     messages_imported: int
 
 
-def channel_statuses(session: Session, workspace_id: int) -> list[ChannelStatus]:
+def channel_statuses(session: Session, workspace_id: int, *, now: datetime) -> list[ChannelStatus]:
     channels = session.scalars(
         select(ChannelIntegration)
         .where(ChannelIntegration.workspace_id == workspace_id)
@@ -58,6 +66,7 @@ def channel_statuses(session: Session, workspace_id: int) -> list[ChannelStatus]
             channel=channel,
             last_run=_last_run(session, channel.id),
             conversations=counts.get(channel.id, 0),
+            calls_of_day=calls_since(session, channel.id, now - timedelta(days=1)),
         )
         for channel in channels
     ]

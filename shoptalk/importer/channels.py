@@ -17,6 +17,7 @@ from shoptalk.db.runs import add_run
 from shoptalk.errors import ChannelStopped, PlatformError, RetryLater, ShoptalkError, Throttled
 from shoptalk.importer.history import Progress, import_history
 from shoptalk.importer.pace import Pace
+from shoptalk.importer.plan import EVERY_TICK, PollPlan
 from shoptalk.importer.poll import poll_channel
 from shoptalk.importer.reader import Reader
 from shoptalk.importer.report import RunReport
@@ -53,6 +54,7 @@ class Importer:
         overlap: timedelta,
         concurrency: int,
         more_tries: int = 0,
+        plan: PollPlan = EVERY_TICK,
         clock: Clock,
     ) -> None:
         self._database = database
@@ -61,6 +63,7 @@ class Importer:
         self._overlap = overlap
         self._concurrency = concurrency
         self._more_tries = more_tries
+        self._plan = plan
         self._clock = clock
 
     def import_side_by_side(
@@ -92,7 +95,13 @@ class Importer:
             "poll",
             channel,
             lambda reader, report: poll_channel(
-                self._database, channel, reader, report, overlap=self._overlap, clock=self._clock
+                self._database,
+                channel,
+                reader,
+                report,
+                overlap=self._overlap,
+                plan=self._plan,
+                clock=self._clock,
             ),
         )
 

@@ -7,6 +7,7 @@ from shoptalk.db.engine import Database
 from shoptalk.db.inbox import store_threads
 from shoptalk.db.models import ChannelIntegration
 from shoptalk.db.runs import add_run
+from shoptalk.db.wakeup import Wakeup, WakeupKind, wake
 from shoptalk.importer.files import FileOptions, FileThread, read_file
 from shoptalk.importer.report import RunReport
 from shoptalk.importer.threads import rows_of
@@ -42,6 +43,8 @@ def import_file(
     ]
     with database.transaction() as session:
         report.stored += store_threads(session, channel, rows, imported_at=now)
+        if report.stored.new:
+            wake(session, Wakeup(WakeupKind.REPLY, channel.id))
         report.finish(now=now)
         add_run(session, report.as_row())
     return report

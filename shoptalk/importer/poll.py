@@ -10,6 +10,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
+from sqlalchemy.orm import Session
+
 from shoptalk.crashpoints import reach
 from shoptalk.db.channels import advance_watermark, note_usage, resume_history
 from shoptalk.db.engine import Database
@@ -22,7 +24,7 @@ from shoptalk.db.inbox import (
     threads_to_read_again,
 )
 from shoptalk.db.models import ChannelIntegration
-from shoptalk.db.runs import add_run
+from shoptalk.db.runs import add_run, calls_since
 from shoptalk.errors import (
     BadPayload,
     ChannelStopped,
@@ -31,6 +33,7 @@ from shoptalk.errors import (
     RetryLater,
     Throttled,
 )
+from shoptalk.importer.plan import DAY, EVERY_TICK, SPARE_FROM_PERCENT, PollPlan, sparing
 from shoptalk.importer.reader import Reader
 from shoptalk.importer.report import RunReport
 from shoptalk.importer.threads import reaches, read_back_to, rows_of
@@ -52,6 +55,7 @@ def poll_channel(
     report: RunReport,
     *,
     overlap: timedelta,
+    plan: PollPlan = EVERY_TICK,
     clock: Clock,
 ) -> None:
     """Import what changed since the last poll.
@@ -61,7 +65,7 @@ def poll_channel(
     Raises:
         PlatformError: the channel could not be polled to the end.
     """
-    walk = _Walk(database, channel, reader, report, overlap=overlap, clock=clock)
+    walk = _Walk(database, channel, reader, report, overlap=overlap, plan=plan, clock=clock)
     try:
         walk.read_list()
         walk.read_threads_again()
@@ -82,6 +86,7 @@ class _Walk:
         report: RunReport,
         *,
         overlap: timedelta,
+        plan: PollPlan,
         clock: Clock,
     ) -> None:
         self._database = database
@@ -89,6 +94,7 @@ class _Walk:
         self._reader = reader
         self._report = report
         self._overlap = overlap
+        self._plan = plan
         self._clock = clock
         self._rows: list[ThreadRows] = []
         self._begun_at = clock()
@@ -288,11 +294,24 @@ class _Walk:
                     to=self._watermark(),
                     begun_at=self._begun_at,
                     polled_at=now,
+                    next_poll_at=self._next_poll_at(session, now),
                 )
                 self._report.finish(now=now)
                 add_run(session, self._report.as_row())
             reach("import.in_transaction")
         reach("import.after_store")
+
+    def _next_poll_at(self, session: Session, now: datetime) -> datetime | None:
+        channel, before = self._channel, self._channel.last_fetch_timestamp
+        has_moved = before is None or (self._newest is not None and self._newest > before)
+        usage = self._reader.usage
+        percent = usage.percent if usage else channel.usage_percent or 0
+        calls = calls_since(session, channel.id, now - DAY) if percent > SPARE_FROM_PERCENT else 0
+        return self._plan.next_poll_at(
+            self._begun_at,
+            active_at=now if has_moved else channel.watermark_moved_at,
+            spare=sparing(usage_percent=percent, calls_of_day=calls + self._report.calls),
+        )
 
     def _watermark(self) -> datetime | None:
         """What this walk has shown to be stored: up to the newest change on its first page.

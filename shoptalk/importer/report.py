@@ -7,16 +7,10 @@ from typing import Any
 
 from shoptalk.db.inbox import Stored
 from shoptalk.db.models import ChannelIntegration
+from shoptalk.db.storable import storable as storable
 from shoptalk.types import Unreadable
 
-#: What PostgreSQL cannot hold in a text: NUL, and halves of surrogate pairs.
-_UNSTORABLE = {0: "\ufffd"} | dict.fromkeys(range(0xD800, 0xE000), "\ufffd")
 MOST_SET_ASIDE = 100  #: reasons kept in full; the count goes on
-
-
-def storable(text: str) -> str:
-    """The text with what the database cannot hold replaced by U+FFFD; all else as it came."""
-    return text.translate(_UNSTORABLE)
 
 
 @dataclass(slots=True, kw_only=True)

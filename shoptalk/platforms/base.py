@@ -17,7 +17,15 @@ from typing import Protocol, runtime_checkable
 
 import requests
 
-from shoptalk.types import Clock, Custody, Customer, InboundMessage, Unreadable
+from shoptalk.types import (
+    ChatLine,
+    ChatThread,
+    Clock,
+    Custody,
+    Customer,
+    InboundMessage,
+    Unreadable,
+)
 
 
 class TextUnit(StrEnum):
@@ -38,6 +46,7 @@ class Capabilities:
     reply_window: timedelta | None = None  #: after the customer's last message; None: no limit
     readable_messages: int | None = None  #: newest a thread shows in detail; None: all of them
     calls_per_second: float | None = None  #: reads allowed per account
+    needs_token: bool = True  #: connecting takes an access token
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,6 +132,45 @@ class ThreadPage:
 class Recipient:
     thread_id: str
     customer_id: str
+    reference: str | None = None
+    #: the delivery's own name, the same at each try; who can tell by it sends nothing twice
+
+
+class ChatDesk(Protocol):
+    """Our own web chat as its adapter sees it: the sessions of one site.
+
+    Each call is complete when it returns. All raise RetryLater where nothing was changed, and
+    `add` raises DeliveryUncertain where that cannot be told.
+    """
+
+    def threads(
+        self,
+        *,
+        since: datetime | None,
+        before: tuple[datetime, int] | None,
+        limit: int,
+        lines: int,
+    ) -> Sequence[ChatThread]:
+        """Sessions by latest change, with up to `lines` of their newest lines each.
+
+        Args:
+            before: `changed_at` and `number` of the session after which to go on.
+        """
+        ...
+
+    def lines(
+        self, session_id: str, *, before: int | None, limit: int
+    ) -> Sequence[ChatLine] | None:
+        """A session's lines, newest first, those before the line `before`; None: no session."""
+        ...
+
+    def add(
+        self, session_id: str, text: str, *, reference: str | None, at: datetime
+    ) -> ChatLine | None:
+        """Add the agent's line, or find the one that has this reference; None: no session."""
+        ...
+
+    def show_typing(self, session_id: str, *, until: datetime) -> None: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,6 +181,7 @@ class Surroundings:
     settings: Mapping[str, str]
     #: base URLs by setting name, e.g. "facebook_api_base_url"; switches as "true" or "false"
     clock: Clock
+    chat: ChatDesk | None = None  #: this account's, where our own tables are the platform
 
 
 @runtime_checkable

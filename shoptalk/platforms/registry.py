@@ -29,6 +29,13 @@ def names() -> list[str]:
     return sorted(_entry_points())
 
 
+def distribution(name: str) -> str:
+    """The installed distribution that the platform comes from, with its version; "" if unknown."""
+    entry_point = _entry_points()[name]
+    found = entry_point.dist
+    return f"{found.name} {found.version}" if found is not None else ""
+
+
 @functools.cache
 def adapter(name: str) -> Adapter:
     """The adapter of the platform `name`.
@@ -41,11 +48,30 @@ def adapter(name: str) -> Adapter:
         raise UsageError(f"There is no platform {name!r}. Known are: {', '.join(names())}.")
     try:
         loaded: Adapter = entry_point.load()
-    except (ImportError, AttributeError) as exc:
-        raise UsageError(f"The platform {name!r} cannot be loaded: {exc}.") from exc
+    except Exception as exc:  # whatever the code of another distribution does when imported
+        raise UsageError(f"The platform {name!r} cannot be loaded: {_reason(exc)}.") from exc
+    if getattr(loaded, "name", None) != name or not isinstance(
+        getattr(loaded, "can", None), Capabilities
+    ):
+        raise UsageError(
+            f"The platform {name!r} cannot be loaded: {entry_point.value} is no adapter of that "
+            "name that says what it can do."
+        )
     return loaded
+
+
+def _reason(error: Exception) -> str:
+    said = " ".join(str(error).split()).rstrip(".")
+    if isinstance(error, ImportError | AttributeError) and said:
+        return said
+    return f"{type(error).__name__}: {said}" if said else type(error).__name__
 
 
 @functools.cache
 def _entry_points() -> dict[str, EntryPoint]:
-    return {entry_point.name: entry_point for entry_point in entry_points(group=GROUP)}
+    found = sorted(entry_points(group=GROUP), key=_is_ours)  # ours last: nobody takes their place
+    return {entry_point.name: entry_point for entry_point in found}
+
+
+def _is_ours(entry_point: EntryPoint) -> bool:
+    return entry_point.dist is not None and entry_point.dist.name == "shoptalk"

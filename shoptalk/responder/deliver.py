@@ -91,10 +91,11 @@ class Courier:
             reach("reply.closed")
         return Outcome.ANSWERED
 
-    @property
-    def _recipient(self) -> Recipient:
+    def _recipient_of(self, delivery: Delivery) -> Recipient:
         return Recipient(
-            thread_id=self.conversation.thread_id, customer_id=self.conversation.customer_id
+            thread_id=self.conversation.thread_id,
+            customer_id=self.conversation.customer_id,
+            reference=f"delivery_{delivery.id}",
         )
 
     def _mark(self, turn: Turn, delivery: Delivery) -> None:
@@ -109,7 +110,7 @@ class Courier:
     def _send(self, turn: Turn, delivery: Delivery, *, is_last: bool) -> None:
         reach("send.marked")
         try:
-            message_id = self.platform.send(self._recipient, delivery.content)
+            message_id = self.platform.send(self._recipient_of(delivery), delivery.content)
         except DeliveryUncertain as exc:
             # It stays `sending`, as it does when anything unforeseen happens.
             if not self.platform.can.history:

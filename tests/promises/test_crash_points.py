@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -61,8 +62,8 @@ def _as_json(settings: Settings) -> dict[str, object]:
     } | {"shoptalk_home": str(settings.shoptalk_home)}
 
 
-@pytest.fixture(scope="module")
-def victims() -> Iterator[Victims]:
+@contextmanager
+def nursed() -> Iterator[Victims]:
     ours = {name.upper() for name in Settings.model_fields}
     nursery = subprocess.Popen(
         [sys.executable, "-m", "tests.promises.victim"],
@@ -77,6 +78,12 @@ def victims() -> Iterator[Victims]:
         assert nursery.stdin is not None
         nursery.stdin.close()
         assert nursery.wait(timeout=10) == 0
+
+
+@pytest.fixture(scope="module")
+def victims() -> Iterator[Victims]:
+    with nursed() as victims:
+        yield victims
 
 
 def opened(shop: Shop) -> Written:

@@ -14,7 +14,13 @@ from shoptalk.db.models.shop import (
     Product,
     Workspace,
 )
-from shoptalk.db.models.talk import ChatMessage, ConversationArchive, Extraction
+from shoptalk.db.models.talk import (
+    ChatMessage,
+    ChatSession,
+    ChatVisitor,
+    ConversationArchive,
+    Extraction,
+)
 
 __all__ = [
     "Agent",
@@ -22,6 +28,8 @@ __all__ = [
     "Base",
     "ChannelIntegration",
     "ChatMessage",
+    "ChatSession",
+    "ChatVisitor",
     "Circuit",
     "Conversation",
     "ConversationArchive",

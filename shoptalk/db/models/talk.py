@@ -1,12 +1,57 @@
-"""What surrounds the talk: web chat, extractions, archives."""
+"""What surrounds the talk: our own web chat, extractions, archives."""
 
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index
+from sqlalchemy import (
+    CheckConstraint,
+    ForeignKey,
+    ForeignKeyConstraint,
+    Index,
+    UniqueConstraint,
+    text,
+)
 from sqlalchemy.orm import Mapped, mapped_column
 
 from shoptalk.db.models.base import Base, Created, Key
+
+
+class ChatVisitor(Base):
+    """Somebody on the shop's own site, as far as he has told."""
+
+    __tablename__ = "chat_visitors"
+    __table_args__ = (UniqueConstraint("channel_integration_id", "visitor_id"),)
+
+    id: Mapped[Key]
+    channel_integration_id: Mapped[int] = mapped_column(ForeignKey("channel_integrations.id"))
+    visitor_id: Mapped[str]  # kept by his browser
+    name: Mapped[str | None]
+    phone: Mapped[str | None]
+    created_at: Mapped[Created]
+
+
+class ChatSession(Base):
+    """One talk of a visitor's: what other platforms call a thread."""
+
+    __tablename__ = "chat_sessions"
+    __table_args__ = (
+        UniqueConstraint("channel_integration_id", "session_id"),
+        Index(
+            "ix_chat_sessions_changed",
+            "channel_integration_id",
+            "changed_at",
+            "id",
+            postgresql_where=text("changed_at IS NOT NULL"),
+        ),
+    )
+
+    id: Mapped[Key]
+    channel_integration_id: Mapped[int] = mapped_column(ForeignKey("channel_integrations.id"))
+    visitor_id: Mapped[int] = mapped_column(ForeignKey("chat_visitors.id"), index=True)
+    session_id: Mapped[str]
+    changed_at: Mapped[datetime | None]  # its newest message's moment; None: nothing written yet
+    typing_until: Mapped[datetime | None]  # the visitor is shown that an answer is being written
+    created_at: Mapped[Created]
 
 
 class ChatMessage(Base):
@@ -15,7 +60,22 @@ class ChatMessage(Base):
     __tablename__ = "chat_messages"
     __table_args__ = (
         CheckConstraint("sender_type IN ('customer', 'employee', 'agent')", "sender_type"),
+        ForeignKeyConstraint(
+            ["channel_integration_id", "session_id"],
+            ["chat_sessions.channel_integration_id", "chat_sessions.session_id"],
+        ),
         Index("ix_chat_messages_session", "channel_integration_id", "session_id", "id"),
+        # Whoever sends a message again gives it the same reference. Each side has its own: a
+        # visitor who guesses one of ours must not keep our answer from being stored.
+        Index(
+            "uq_chat_messages_reference",
+            "channel_integration_id",
+            "session_id",
+            "sender_type",
+            "reference",
+            unique=True,
+            postgresql_where=text("reference IS NOT NULL"),
+        ),
     )
 
     id: Mapped[Key]
@@ -24,7 +84,8 @@ class ChatMessage(Base):
     sender_type: Mapped[str]
     content: Mapped[str]
     created_at: Mapped[Created]
-    read_at: Mapped[datetime | None]
+    read_at: Mapped[datetime | None]  # by the other side
+    reference: Mapped[str | None]
 
 
 class Extraction(Base):

@@ -1,20 +1,18 @@
-"""The contract of every adapter, as a suite: its tests begin by subclassing `PlatformContract`.
+"""The contract of an adapter whose vendor speaks HTTP: its tests begin by subclassing it.
 
     class TestContract(PlatformContract):
         vendor = Vendor(name="facebook", ...)
 
         def make(self) -> Messenger: ...
 
-The suite needs `pytest` and `responses`, which the package itself does not: nothing imports
-this module but tests, also those of adapters in other distributions. It opens no connection.
+It opens no connection: `responses` stands between the adapter and the vendor.
 """
 
 import json
 import traceback
-from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields, is_dataclass
-from datetime import UTC, datetime, timedelta
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
@@ -40,15 +38,11 @@ from shoptalk.platforms.base import (
     Platform,
     Recipient,
     TellsCredentialHealth,
-    TextUnit,
     ThreadPage,
     credential_health,
 )
+from shoptalk.platforms.testing.common import LIMIT, WORDS, AdapterContract, leaves, longest_text
 from shoptalk.types import Unreadable
-
-NINE = datetime(2026, 10, 4, 9, 0, tzinfo=UTC)
-WORDS = "words-of-a-customer-4711"
-LIMIT = 25
 
 Response = Mapping[str, Any]  #: keyword arguments of `responses.add`: json, body, status, headers
 
@@ -80,14 +74,21 @@ class Vendor:
     broken_records: Response | None = None  #: a page of one good thread among broken ones
 
 
-class PlatformContract(ABC):
-    """What every adapter promises. `vendor` and `make` are the adapter's part."""
+class PlatformContract(AdapterContract):
+    """What every adapter over HTTP promises. `vendor` and `make` are the author's part.
+
+    `make` returns a fresh adapter whose account holds the vendor's `secrets`.
+    """
 
     vendor: Vendor
 
-    @abstractmethod
-    def make(self) -> Platform:
-        """A fresh adapter whose account holds `secrets` and whose clock stands at `NINE`."""
+    @property
+    def expected_name(self) -> str:
+        return self.vendor.name
+
+    @property
+    def hidden(self) -> Sequence[str]:
+        return self.vendor.secrets
 
     # What the tests below are made of
 
@@ -141,20 +142,8 @@ class PlatformContract(ABC):
 
     # Itself
 
-    def test_it_is_a_platform_under_its_name(self) -> None:
-        platform = self.make()
-        assert isinstance(platform, Platform)
-        assert platform.name == self.vendor.name
-        assert all(secret not in repr(platform) for secret in self.vendor.secrets)
-
-    def test_capabilities_are_complete(self) -> None:
+    def test_the_vendor_is_asked_for_what_the_platform_can_do(self) -> None:
         can = self.make().can
-        assert can.max_text > 0
-        assert isinstance(can.text_unit, TextUnit)
-        assert can.reply_window is None or can.reply_window > timedelta(0)
-        assert can.readable_messages is None or can.readable_messages > 0
-        assert can.calls_per_second is None or can.calls_per_second > 0
-        assert can.polled or not can.history
         assert set(self.vendor.good) == set(self.vendor.routes)
         assert can.polled == (Call.PAGE in self.vendor.good)
         assert can.typing == (Call.TYPING in self.vendor.good)
@@ -212,7 +201,7 @@ class PlatformContract(ABC):
             self.answer(call, self.vendor.good[call])
             first, second = self.run(call), self.run(call)
             assert first == second
-            moments = [each for each in _leaves(first) if isinstance(each, datetime)]
+            moments = [each for each in leaves(first) if isinstance(each, datetime)]
             assert all(moment.utcoffset() is not None for moment in moments)
 
     @responses.activate
@@ -249,7 +238,7 @@ class PlatformContract(ABC):
     def test_broken_records_are_set_aside(self) -> None:
         page = self.page(self.vendor.broken_records)
         assert len(page.threads) == 1
-        aside = [each for each in _leaves(page) if isinstance(each, Unreadable)]
+        aside = [each for each in leaves(page) if isinstance(each, Unreadable)]
         assert aside
         assert all(each.reason for each in aside)
 
@@ -318,12 +307,7 @@ class PlatformContract(ABC):
     @responses.activate
     def test_text_at_the_limit_is_accepted_and_kept_whole(self) -> None:
         can = self.make().can
-        letter, width = {
-            TextUnit.CHARACTERS: ("ش", 1),
-            TextUnit.UTF8_BYTES: ("ش", 2),
-            TextUnit.UTF16_UNITS: ("😀", 2),
-        }[can.text_unit]
-        text = letter * (can.max_text // width)
+        text = longest_text(can.max_text, can.text_unit)
         self.answer(Call.SEND, self.vendor.good[Call.SEND])
         assert self.run(Call.SEND, text=text) == self.vendor.sent_id
         body = responses.calls[0].request.body or b""
@@ -339,15 +323,3 @@ def _refused(secrets: Sequence[str]) -> requests.ConnectionError:
     refusal = NewConnectionError(HTTPConnection("host"), "Connection refused")
     url = f"/path?access_token={secrets[0]}"
     return requests.ConnectionError(MaxRetryError(HTTPConnectionPool("host"), url, refusal))
-
-
-def _leaves(value: object) -> Iterator[object]:
-    """`value` and everything in it."""
-    yield value
-    if is_dataclass(value):
-        for each in fields(value):
-            yield from _leaves(getattr(value, each.name))
-    elif isinstance(value, Mapping):
-        yield from (leaf for each in value.values() for leaf in _leaves(each))
-    elif isinstance(value, list | tuple):
-        yield from (leaf for each in value for leaf in _leaves(each))

@@ -1,0 +1,80 @@
+"""`shoptalk platforms`: what can be connected."""
+
+from typing import Any
+
+import click
+
+from shoptalk.commands.common import json_option, print_json, print_rows, visible
+
+
+@click.group()
+def platforms() -> None:
+    """List what can be connected, and what each can do."""
+
+
+@platforms.command("list")
+@json_option
+def list_(as_json: bool) -> None:
+    """List the platforms, also those of other distributions, and what each can do.
+
+    One that cannot be loaded is listed with the reason; the others are not harmed.
+    """
+    from shoptalk.platforms import registry
+
+    columns = ["name", "polled", "history", "typing", "token", "max_text", "reply_window"]
+    rows = [_row(name) for name in registry.names()]
+    if as_json:
+        print_json(rows)
+        return
+    print_rows(
+        [row | {"max_text": _text(row), "reply_window": _window(row)} for row in rows],
+        as_json=False,
+        columns=[*columns, "distribution"],
+        empty="No platform is installed.",
+    )
+    for row in rows:
+        if row["error"]:
+            click.echo(visible(row["error"]))
+
+
+def _row(name: str) -> dict[str, Any]:
+    from shoptalk.errors import UsageError
+    from shoptalk.platforms import registry
+
+    row: dict[str, Any] = {
+        "name": name,
+        "polled": None,
+        "history": None,
+        "typing": None,
+        "token": None,
+        "max_text": None,
+        "text_unit": None,
+        "reply_window_seconds": None,
+        "distribution": registry.distribution(name),
+        "error": None,
+    }
+    try:
+        can = registry.adapter(name).can
+    except UsageError as exc:
+        return row | {"error": str(exc)}
+    window = can.reply_window
+    return row | {
+        "polled": can.polled,
+        "history": can.history,
+        "typing": can.typing,
+        "token": can.needs_token,
+        "max_text": can.max_text,
+        "text_unit": str(can.text_unit),
+        "reply_window_seconds": None if window is None else round(window.total_seconds()),
+    }
+
+
+def _text(row: dict[str, Any]) -> str | None:
+    return None if row["max_text"] is None else f"{row['max_text']} {row['text_unit']}"
+
+
+def _window(row: dict[str, Any]) -> str | None:
+    if row["reply_window_seconds"] is None:
+        return None
+    hours = row["reply_window_seconds"] / 3600
+    return f"{hours:g} h"

@@ -1,0 +1,70 @@
+"""Picking up at once what a wake-up tells of, beside the ticks.
+
+A channel whose platform has something new is polled, and a responder pass is made. Wake-ups that
+come during such a poll are followed by another: it may have begun before they were written.
+"""
+
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
+from threading import Event
+
+from shoptalk.app import App
+from shoptalk.db.channels import pollable_channels
+from shoptalk.db.chat import channels_with_unseen
+from shoptalk.db.wakeup import Listener, Wakeup, WakeupKind
+from shoptalk.importer.channels import Importer
+
+
+class PickUp:
+    """What is done when something was heard. `reply` has a responder pass made by somebody."""
+
+    def __init__(self, app: App, importer: Importer, *, reply: Callable[[], None]) -> None:
+        self._app = app
+        self._importer = importer
+        self._reply = reply
+
+    def hear(self, wakeups: Collection[Wakeup]) -> None:
+        polled = {each.channel_id for each in wakeups if each.kind == WakeupKind.POLL}
+        is_stored = any(each.kind == WakeupKind.REPLY for each in wakeups)
+        if self._poll(polled) or is_stored:
+            self._reply()
+
+    def catch_up(self) -> None:
+        """See to what may have come while nobody listened."""
+        with self._app.database.transaction() as session:
+            unseen = channels_with_unseen(session)
+        self._poll(unseen)
+        self._reply()
+
+    def _poll(self, channel_ids: Collection[int]) -> bool:
+        """Poll those that may be polled now; tell whether there was anything new."""
+        if not channel_ids:
+            return False
+        with self._app.database.transaction() as session:
+            due = pollable_channels(session, None, due_at=self._app.clock())
+        reports = [
+            self._importer.poll(channel)
+            for channel in due
+            if channel.id in channel_ids and self._app.is_polled(channel)
+        ]
+        return any(report.stored.new for report in reports)
+
+
+@contextmanager
+def picking_up(
+    app: App, importer: Importer, *, reply: Callable[[], None], until: Event
+) -> Iterator[None]:
+    """Listen while the block runs, or until the event; at its end nothing is half done."""
+    pick_up = PickUp(app, importer, reply=reply)
+    listener = Listener(
+        app.database.engine,
+        on_wakeups=pick_up.hear,
+        on_connected=pick_up.catch_up,
+        until=until,
+    )
+    listener.start()
+    try:
+        yield
+    finally:
+        until.set()
+        listener.join()
