@@ -252,7 +252,10 @@ class Chatwoot:
         """
         path = self._conversation(recipient.thread_id)
         found = self._client.get(*path, purpose=Purpose.THREAD).body
-        labels = [each for each in found.get("labels") or () if isinstance(each, str)]
+        known = found.get("labels")
+        labels = (
+            [each for each in known if isinstance(each, str)] if isinstance(known, list) else []
+        )
         is_open, is_labelled = found.get("status") == "open", HANDED_OVER in labels
         if is_open and is_labelled:
             return

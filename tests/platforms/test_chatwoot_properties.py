@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shoptalk.errors import BadPayload
+from shoptalk.platforms.chatwoot import HANDED_OVER
 from shoptalk.platforms.chatwoot_messages import Reader
 from shoptalk.types import InboundMessage, Unreadable
 
@@ -84,6 +85,18 @@ def test_a_page_of_messages_is_read_whatever_is_in_it(rows: list[Any]) -> None:
         responses.get(MESSAGES, json=thread(*rows, message(900)))
         page = chatwoot().fetch_thread(THREAD_ID, cursor="", limit=50)
     assert len(page.messages) + len(page.unreadable) == len(rows) + 1
+
+
+@given(row=damaged(conversation(status="pending")))
+def test_a_conversation_is_handed_over_whatever_it_looks_like(row: Any) -> None:
+    with responses.mock:
+        responses.get(CONVERSATION, json=row)
+        for name in ("toggle_status", "labels", "messages", "assignments"):
+            responses.post(f"{CONVERSATION}/{name}", json={})
+        with suppress(BadPayload):  # where the answer is no object
+            chatwoot().hand_over(ANN, "why")
+            last = responses.calls[-1].request
+            assert str(last.url).endswith("/messages") or HANDED_OVER in row["labels"]
 
 
 @given(row=damaged(conversation()))
