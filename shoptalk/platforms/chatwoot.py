@@ -225,7 +225,7 @@ class Chatwoot:
         number = number_in(answer.body.get("id"))
         if number is None:
             raise DeliveryUncertain("the answer to a send has no id", platform=self.name)
-        return self._reader.message_id(number)
+        return self._reader.message_id(recipient.thread_id, number)
 
     def show_typing(self, recipient: Recipient) -> None:
         self._toggle_typing(recipient, "on")

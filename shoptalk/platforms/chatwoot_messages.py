@@ -63,9 +63,9 @@ class Reader:
     account_id: str
     user_id: str | None = None
 
-    def message_id(self, number: int) -> str:
-        """Message numbers count through all accounts of a server."""
-        return f"chatwoot_{self.server}_{number}"
+    def message_id(self, thread_id: str, number: int) -> str:
+        """Numbers count through a server; the thread is there to find the message again."""
+        return f"chatwoot_{self.server}_{thread_id.removeprefix('chatwoot_')}_{number}"
 
     def thread_id(self, display_id: int) -> str:
         """Conversation numbers count through one account."""
@@ -133,7 +133,7 @@ class Reader:
         number = number_in(row.get("id"))
         if number is None:
             return Unreadable(reason="the message has no id", thread_id=thread_id)
-        message_id = self.message_id(number)
+        message_id = self.message_id(thread_id, number)
         created_at = moment_of(row.get("created_at"))
         sender_type = _sender_type(row)
         content = row.get("content")
@@ -165,7 +165,7 @@ class Reader:
             text=text,
             content_type=_content_type(row, text, attachments),
             attachments=attachments,
-            reply_to=None if reply_to is None else self.message_id(reply_to),
+            reply_to=None if reply_to is None else self.message_id(thread_id, reply_to),
         )
 
 

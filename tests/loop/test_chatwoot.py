@@ -47,7 +47,8 @@ class Desk:
 
     def our_id(self, stored: StoredMessage) -> str:
         server = self.shop.server.url.removeprefix("http://")
-        return f"chatwoot_{server}/chatwoot_{stored.id}"
+        display_id = self.ticket(stored.customer_id).display_id
+        return f"chatwoot_{server}/chatwoot_{ACCOUNT}_{display_id}_{stored.id}"
 
     def changes(self, *, who: str = ANN, **words: Any) -> None:
         """A person at the dashboard changes a conversation."""

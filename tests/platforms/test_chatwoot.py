@@ -55,7 +55,7 @@ class TestContract(PlatformContract):
     vendor = Vendor(
         name="chatwoot",
         recipient=ANN,
-        sent_id="chatwoot_shop.example/chat_802",
+        sent_id="chatwoot_shop.example/chat_1_12_802",
         secrets=(TOKEN,),
         throttled={"body": "Retry later\n", "status": 429, "content_type": "text/plain"},
         dead_token={"json": {"error": "Invalid Access Token"}, "status": 401},
@@ -311,7 +311,7 @@ def test_a_conversation_is_read_back_by_the_oldest_id() -> None:
     assert [each.message_id[-3:] for each in first.messages[:2]] == ["840", "839"]
     assert first.older == "821"
     rest = platform.fetch_thread(THREAD_ID, cursor="821", limit=50)
-    assert [each.message_id for each in rest.messages] == ["chatwoot_shop.example/chat_820"]
+    assert [each.message_id for each in rest.messages] == ["chatwoot_shop.example/chat_1_12_820"]
     assert rest.older is None
 
 
@@ -412,8 +412,8 @@ def test_the_channel_behind_the_inbox_says_how_long_a_text_may_be(
 @pytest.mark.parametrize(
     ("newest", "said_by_us"),
     [
-        (outgoing(802, samples.COLLEAGUE), "chatwoot_shop.example/chat_802"),
-        (outgoing(802), "chatwoot_shop.example/chat_802"),
+        (outgoing(802, samples.COLLEAGUE), "chatwoot_shop.example/chat_1_12_802"),
+        (outgoing(802), "chatwoot_shop.example/chat_1_12_802"),
         (message(802), None),
         (outgoing(802, samples.COLLEAGUE, private=True), None),
         ({"id": 802}, None),

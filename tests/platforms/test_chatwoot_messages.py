@@ -45,7 +45,7 @@ def test_who_is_speaking(row: dict[str, Any], sender: SenderType) -> None:
 
 def test_an_id_says_which_server_it_is_of() -> None:
     first, second = read(message(801)), read(message(802, content_attributes={"in_reply_to": 801}))
-    assert first.message_id == "chatwoot_chat.example_801"
+    assert first.message_id == "chatwoot_chat.example_1_12_801"
     assert second.reply_to == first.message_id
 
 

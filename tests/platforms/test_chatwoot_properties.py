@@ -62,7 +62,7 @@ def damaged(row: dict[str, Any]) -> st.SearchStrategy[Any]:
 def test_a_message_is_read_or_set_aside(row: Any) -> None:
     found = READER.message(row, thread_id=THREAD_ID)
     if isinstance(found, InboundMessage):
-        assert found.message_id.startswith("chatwoot_chat.example_")
+        assert found.message_id.startswith("chatwoot_chat.example_1_12_")
         assert found.created_at.utcoffset() is not None
     else:
         assert isinstance(found, Unreadable)
