@@ -98,6 +98,8 @@ class Outcome(StrEnum):
     WINDOW_CLOSED = "window_closed"
     UNREACHABLE = "unreachable"  #: the platform will not deliver to this customer
     THREAD_TAKEN = "thread_taken"  #: another app holds the thread
+    OPTED_OUT = "opted_out"  #: the customer wants no more messages
+    KEYWORD = "keyword"  #: a word like HELP, which the platform answers itself
     DELIVERY_FAILED = "delivery_failed"
     DELIVERY_UNCERTAIN = "delivery_uncertain"
     MODEL_FAILED = "model_failed"
@@ -125,6 +127,8 @@ _OUTCOME_SENTENCES = {
     Outcome.WINDOW_CLOSED: "It was older than the platform's reply window.",
     Outcome.UNREACHABLE: "The platform does not deliver to this customer.",
     Outcome.THREAD_TAKEN: "Another app holds this thread on the platform.",
+    Outcome.OPTED_OUT: "The customer has opted out: no message goes to them until they opt in.",
+    Outcome.KEYWORD: "It was a word that the platform answers itself.",
     Outcome.DELIVERY_FAILED: "The answer could not be delivered.",
     Outcome.DELIVERY_UNCERTAIN: "Whether the answer arrived cannot be told; a person must look.",
     Outcome.MODEL_FAILED: "The model gave no usable answer.",
@@ -163,6 +167,15 @@ class Attachment:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DeliveryReport:
+    """What the platform says became of a message it had taken from us. Final."""
+
+    arrived: bool
+    reason: str = ""  #: why it did not arrive, with the platform's own code
+    outcome: Outcome = Outcome.DELIVERY_FAILED  #: what that means for the message it answered
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class InboundMessage:
     """One message as a platform shows it, from either side of the thread."""
 
@@ -173,6 +186,8 @@ class InboundMessage:
     content_type: ContentType = ContentType.TEXT
     attachments: Sequence[Attachment] = ()
     reply_to: str | None = None  #: message_id this one answers, as the platform says
+    attachments_apart: int = 0  #: attachments that must be asked for (see FetchesAttachments)
+    delivery: DeliveryReport | None = None  #: of ours; None: not known (yet)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

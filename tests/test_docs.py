@@ -55,12 +55,14 @@ HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
 
 PAGE, INSTAGRAM, INSTAGRAM_LOGIN, PHONE = "550011", "17841400000000001", "17841400000000002", "4711"
 CHATWOOT = "61"
+ACCOUNT_SID, SENDERS = "AC" + "0123456789abcdef" * 2, ("+15550100", "whatsapp:+15550100")
 TOKENS = {
     PAGE: "page-token",
     INSTAGRAM: "ig-page",
     INSTAGRAM_LOGIN: "ig-login",
     PHONE: "wa",
     CHATWOOT: "cw",
+    ACCOUNT_SID: "twilio-token",
 }
 PORT = "8765"  #: the port in the documents; the tests take a free one
 
@@ -189,10 +191,15 @@ def opened(app: App, sandbox: SandboxServer) -> dict[str, str]:
     ).settings.change(unmetered)
     world.add_account("whatsapp", PHONE, "Corner Shop", TOKENS[PHONE])
     world.add_account("chatwoot", CHATWOOT, "Corner Shop", TOKENS[CHATWOOT])
+    for sender in SENDERS:
+        world.add_account(
+            "twilio", sender, "Corner Shop", TOKENS[ACCOUNT_SID], account_sid=ACCOUNT_SID
+        )
     for platform, account, more in (
         ("facebook", PAGE, {}),
         ("instagram", INSTAGRAM_LOGIN, {"login": "instagram"}),
         ("whatsapp", PHONE, {}),
+        ("twilio", ACCOUNT_SID, {"number": SENDERS[0]}),
     ):
         config = {"access_token": TOKENS[account], **more}
         connect_channel(app, platform, account, config, name=None, ai_default=True)
@@ -232,6 +239,7 @@ def opened(app: App, sandbox: SandboxServer) -> dict[str, str]:
             "CHATWOOT_ADDRESS": f"{sandbox.url}/chatwoot",
             "INBOX_ID": str(WEBSITE),
             "WHATSAPP_INBOX_ID": str(WHATSAPP_INBOX),
+            "ACCOUNT_SID": ACCOUNT_SID,
             "CHANNEL_ID": str(channels[0].id),
             "CONVERSATION_ID": str(waits.id),
             "DELIVERY_ID": str(failed.id),

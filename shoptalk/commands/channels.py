@@ -22,7 +22,7 @@ def channels() -> None:
 @click.option(
     "--account-id",
     required=True,
-    help="The platform's id: of a Page, a phone number, a Chatwoot account.",
+    help="The platform's id: of a Page, a phone number, a Chatwoot account; Twilio's account SID.",
 )
 @click.option(
     "--access-token",
@@ -38,6 +38,11 @@ def channels() -> None:
 @click.option("--login", type=click.Choice(["page", "instagram"]), help="Instagram: which login.")
 @click.option("--base-url", help="Chatwoot: the server's address; default: CHATWOOT_BASE_URL.")
 @click.option("--inbox", help="Chatwoot: the id of the only inbox to answer; default: all of them.")
+@click.option(
+    "--number",
+    help="Twilio: the number customers write to, +15550100 or whatsapp:+15550100.",
+)
+@click.option("--api-key", help="Twilio: the SID of an API key, whose secret is then the token.")
 @click.option(
     "--config",
     "more",
@@ -62,6 +67,8 @@ def connect(
     login: str | None,
     base_url: str | None,
     inbox: str | None,
+    number: str | None,
+    api_key: str | None,
     more: tuple[str, ...],
     name: str | None,
     ai: str | None,
@@ -89,6 +96,8 @@ def connect(
         "login": login,
         "base_url": base_url,
         "inbox": inbox,
+        "number": number,
+        "api_key": api_key,
     }
     config |= _pairs(more, taken=config.keys())
     channel = connect_channel(

@@ -21,6 +21,7 @@ ORDERS_LOOKED_AT = 20  #: the latest of a conversation, of which a customer may 
 class Standing:
     """What speaks for or against answering a turn, as of one moment."""
 
+    opted_out: bool
     ai_enabled: bool
     answered_by_person: bool  #: after everything the customer wrote in it
     person_wrote_within: bool  #: after some of it
@@ -35,6 +36,7 @@ class Spoken:
     """One message, as far as a reader needs it."""
 
     id: int
+    message_id: str  #: the platform's
     sender_type: str
     content_type: str
     content: str
@@ -58,6 +60,9 @@ class Brief:
 
 _STANDING = text(f"""
     SELECT queue.id, conversation.ai_enabled, burst.message_count,
+        coalesce(
+            conversation.opted_out_at >= coalesce(conversation.opted_in_at, '-infinity'), false
+        ) AS opted_out,
         EXISTS (
             SELECT FROM messages AS person
             WHERE person.conversation_id = queue.conversation_id
@@ -102,10 +107,11 @@ _SPOKEN = text("""
     SELECT queue.id AS turn_id, line.*
     FROM ai_response_queue AS queue
     CROSS JOIN LATERAL (
-        (SELECT id, sender_type, content_type, content, created_at, sequence_no, true AS is_of_turn
+        (SELECT id, message_id, sender_type, content_type, content, created_at, sequence_no,
+            true AS is_of_turn
         FROM messages WHERE turn_id = queue.id)
         UNION ALL
-        (SELECT id, sender_type, content_type, content, created_at, sequence_no, false
+        (SELECT id, message_id, sender_type, content_type, content, created_at, sequence_no, false
         FROM messages
         WHERE conversation_id = queue.conversation_id
             AND sender_type NOT IN ('note', 'activity') AND NOT (
@@ -140,6 +146,7 @@ def read_standings(
     )
     return {
         row.id: Standing(
+            opted_out=row.opted_out,
             ai_enabled=row.ai_enabled,
             answered_by_person=row.answered_by_person,
             person_wrote_within=row.person_wrote_within,
@@ -215,6 +222,7 @@ def _read_spoken(
 def _spoken(row: Row[Any]) -> Spoken:
     return Spoken(
         id=row.id,
+        message_id=row.message_id,
         sender_type=row.sender_type,
         content_type=row.content_type,
         content=row.content,

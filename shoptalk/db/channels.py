@@ -98,11 +98,16 @@ def advance_watermark(
     channel_id: int,
     *,
     to: datetime | None,
+    has_moved: bool,
     begun_at: datetime,
     polled_at: datetime,
     next_poll_at: datetime | None,
 ) -> None:
-    """Note a complete poll. The watermark only moves forward, whoever polls at the same time."""
+    """Note a complete poll. The watermark only moves forward, whoever polls at the same time.
+
+    Args:
+        has_moved: something new was listed; False where only time has passed.
+    """
     if to is not None:
         moved = or_(
             ChannelIntegration.last_fetch_timestamp.is_(None),
@@ -111,7 +116,12 @@ def advance_watermark(
         session.execute(
             update(ChannelIntegration)
             .where(ChannelIntegration.id == channel_id, moved)
-            .values(last_fetch_timestamp=to, watermark_moved_at=polled_at)
+            .values(
+                last_fetch_timestamp=to,
+                watermark_moved_at=polled_at
+                if has_moved
+                else ChannelIntegration.watermark_moved_at,
+            )
         )
     session.execute(
         update(ChannelIntegration)

@@ -81,6 +81,12 @@ def find_threads(
     }
 
 
+def find_stored(session: Session, message_ids: Sequence[str]) -> set[str]:
+    """Those of these messages that are stored."""
+    statement = select(Message.message_id).where(Message.message_id.in_(message_ids))
+    return set(session.scalars(statement))
+
+
 _UPSERT_CONVERSATIONS = text("""
     INSERT INTO conversations (
         channel_integration_id, workspace_id, platform, channel, ai_enabled, agent_id,
@@ -248,7 +254,7 @@ def _older_than_stored(
     if newest is None or not messages or messages[-1].created_at < newest:
         return len(messages)
     ids = [message.message_id for message in messages]
-    stored = set(session.scalars(select(Message.message_id).where(Message.message_id.in_(ids))))
+    stored = find_stored(session, ids)
     places = [place for place, message_id in enumerate(ids) if message_id in stored]
     return places[-1] + 1 if places else len(messages)
 

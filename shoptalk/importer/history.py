@@ -20,8 +20,11 @@ from shoptalk.db.inbox import (
     threads_with_unfinished_history,
 )
 from shoptalk.db.models import ChannelIntegration
+from shoptalk.db.opt_outs import note_words
 from shoptalk.db.runs import add_run
 from shoptalk.errors import ChannelStopped, PlatformError, RetryLater, Throttled
+from shoptalk.importer.attachments import with_attachments
+from shoptalk.importer.keywords import words_of
 from shoptalk.importer.reader import Reader
 from shoptalk.importer.report import RunReport
 from shoptalk.importer.threads import rows_of, stretches_back
@@ -101,6 +104,7 @@ class _History:
         asked: Counter[str] = Counter()
         while True:
             page = self._reader.page(cursor, since=self._since)
+            page = with_attachments(self._database, self._reader, page)
             with self._database.transaction() as session:
                 known = find_threads(
                     session, self._channel.id, [piece.thread_id for piece in page.threads]
@@ -189,6 +193,8 @@ class _History:
                 imported_at=self._clock(),
                 backwards=True,
             )
+            keywords = self._reader.platform.can.keywords
+            note_words(session, self._channel.id, words_of([rows], keywords))
         reach("history.page_stored")
 
     def _is_wanted(self, moment: datetime) -> bool:

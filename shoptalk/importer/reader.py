@@ -1,6 +1,6 @@
 """Asking a platform: paced, counted, and with smaller questions where it wants them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime
 from functools import partial
@@ -11,14 +11,22 @@ from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_rand
 from shoptalk.errors import BadPayload, ForeignLink, RetryLater, Throttled, TooMuchData
 from shoptalk.importer.pace import Pace
 from shoptalk.importer.report import RunReport, storable
-from shoptalk.platforms.base import Page, Platform, ThreadPage, Usage
-from shoptalk.types import Unreadable
+from shoptalk.platforms.base import (
+    FetchesAttachments,
+    Page,
+    Platform,
+    TellsDelivery,
+    ThreadPage,
+    Usage,
+)
+from shoptalk.types import Attachment, DeliveryReport, Unreadable
 
 LIST_LIMIT = 25  #: threads asked for at once; what the platform gives without complaint
 THREAD_LIMIT = 50  #: messages of one thread asked for at once
 LONGEST_PAUSE_SECONDS = 2.0  #: before a question is asked again
 
 Answer = TypeVar("Answer", Page, ThreadPage)
+T = TypeVar("T")
 
 
 class Reader:
@@ -75,6 +83,20 @@ class Reader:
             self._report.put_aside(page.unreadable)
             return self._noted(page)
 
+    def attachments(self, message_id: str) -> Sequence[Attachment]:
+        assert isinstance(self.platform, FetchesAttachments)
+        return self._ask(partial(self.platform.fetch_attachments, message_id))
+
+    def delivery(self, message_id: str) -> DeliveryReport | None:
+        assert isinstance(self.platform, TellsDelivery)
+        return self._counted(partial(self.platform.fetch_delivery, message_id))
+
+    def put_aside(self, reason: str, thread_id: str | None, message_id: str) -> None:
+        """Put on record what could not be read of one message."""
+        self._report.put_aside(
+            [Unreadable(reason=reason, thread_id=thread_id, message_id=message_id)]
+        )
+
     @property
     def next_list_limit(self) -> int:
         """What the next run may ask for: twice as much, as long as the platform answers."""
@@ -90,7 +112,7 @@ class Reader:
             return 0 < len(page.threads) + len(page.unreadable) < self.list_limit
         return 0 < len(page.messages) + len(page.unreadable) < self.thread_limit
 
-    def _ask(self, ask: Callable[[], Answer]) -> Answer:
+    def _ask(self, ask: Callable[[], T]) -> T:
         """One question, asked again soon where the platform merely stumbled over it.
 
         A walk of many pages would hardly ever end on a platform that fails now and then.
@@ -102,10 +124,10 @@ class Reader:
             sleep=self._pace.sleep,
             reraise=True,
         )
-        answer: Answer = patience(self._counted, ask)
+        answer: T = patience(self._counted, ask)
         return answer
 
-    def _counted(self, ask: Callable[[], Answer]) -> Answer:
+    def _counted(self, ask: Callable[[], T]) -> T:
         self._pace.wait()
         self._report.calls += 1
         return ask()

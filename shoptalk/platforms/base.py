@@ -18,11 +18,13 @@ from typing import Protocol, runtime_checkable
 import requests
 
 from shoptalk.types import (
+    Attachment,
     ChatLine,
     ChatThread,
     Clock,
     Custody,
     Customer,
+    DeliveryReport,
     InboundMessage,
     Unreadable,
 )
@@ -32,6 +34,16 @@ class TextUnit(StrEnum):
     CHARACTERS = "characters"  #: Unicode code points
     UTF8_BYTES = "utf8_bytes"
     UTF16_UNITS = "utf16_units"
+    SMS_SEGMENTS = "sms_segments"  #: what an SMS is cut into and billed by (see sms_segments.py)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Keywords:
+    """Words that mean something to the platform when a message is nothing else. In lower case."""
+
+    stop: frozenset[str]  #: the customer wants no more messages
+    start: frozenset[str]  #: and takes that back
+    answered: frozenset[str] = frozenset()  #: the platform answers these itself
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,10 +55,21 @@ class Capabilities:
     typing: bool
     max_text: int  #: longest text of one message, in `text_unit`
     text_unit: TextUnit = TextUnit.CHARACTERS
+    brief: int | None = None
+    #: how much of `text_unit` an answer should keep to, where more costs the shop; None: no matter
     reply_window: timedelta | None = None  #: after the customer's last message; None: no limit
+    reply_windows: Mapping[str, timedelta] = field(default_factory=dict)
+    #: by how a thread's id begins, where threads differ; goes before `reply_window`
+    keywords: Keywords | None = None
     readable_messages: int | None = None  #: newest a thread shows in detail; None: all of them
     calls_per_second: float | None = None  #: reads allowed per account
     needs_token: bool = True  #: connecting takes an access token
+
+    def reply_window_of(self, thread_id: str) -> timedelta | None:
+        for beginning, window in self.reply_windows.items():
+            if thread_id.startswith(beginning):
+                return window
+        return self.reply_window
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,6 +137,11 @@ class Page:
     threads: Sequence[ThreadSlice]
     next_cursor: str | None  #: None on the last page; a page may be empty and still have one
     unreadable: Sequence[Unreadable] = ()  #: records that could not even be placed in a thread
+    settled_until: datetime | None = None
+    #: of a first page: platform time before which nothing is still to come, where the platform
+    #: tells; None: as of the newest row
+    another_list_follows: bool = False
+    #: the walk goes on with a list that begins at the present, however old this page's rows are
     usage: Usage | None = None
 
 
@@ -132,6 +160,7 @@ class ThreadPage:
 class Recipient:
     thread_id: str
     customer_id: str
+    last_message_id: str | None = None  #: the customer's newest, which some show typing for
     reference: str | None = None
     #: the delivery's own name, the same at each try; who can tell by it sends nothing twice
 
@@ -238,6 +267,25 @@ class TellsCredentialHealth(Protocol):
             ChannelStopped: the credentials are dead, as `identify` would say.
         """
         ...
+
+
+@runtime_checkable
+class TellsDelivery(Protocol):
+    """Optional: what became of a message can be asked after the platform has taken it.
+
+    What the list shows of it comes with the messages, as `InboundMessage.delivery`.
+    """
+
+    def fetch_delivery(self, message_id: str) -> DeliveryReport | None:
+        """Ask about one message of ours; None: still on its way."""
+        ...
+
+
+@runtime_checkable
+class FetchesAttachments(Protocol):
+    """Optional: the list says how many attachments a message has, and no more."""
+
+    def fetch_attachments(self, message_id: str) -> Sequence[Attachment]: ...
 
 
 def credential_health(platform: Platform) -> CredentialHealth:

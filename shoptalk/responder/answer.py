@@ -9,7 +9,7 @@ process that dies leaves a claim that lapses and rows that say how far it came.
 
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from sqlalchemy.orm import Session
@@ -25,32 +25,30 @@ from shoptalk.db.custody import note_custody
 from shoptalk.db.deliveries import deliveries_of, settle_unsent
 from shoptalk.db.engine import Database
 from shoptalk.db.models import ChannelIntegration, Delivery, Turn, TurnStatus
+from shoptalk.db.opt_outs import note_opted_out
 from shoptalk.db.selection import BufferPolicy, SelectionPolicy
 from shoptalk.errors import (
     BadPayload,
     ChannelStopped,
-    DeliveryUncertain,
-    GiveUp,
     ModelRefused,
     ModelUnavailable,
     PlatformError,
     PriceRefused,
     RetryLater,
     ShoptalkError,
-    ThreadTaken,
     Throttled,
-    WindowClosed,
 )
-from shoptalk.platforms.base import Platform, ThreadState, thread_state
+from shoptalk.outcomes import outcome_of
+from shoptalk.platforms.base import Capabilities, Platform, Recipient, ThreadState, thread_state
 from shoptalk.responder import tools
 from shoptalk.responder.agent import compose_reply
+from shoptalk.responder.brevity import ask_for_less, brevity_hint, limited, parts_of
 from shoptalk.responder.context import LAST_MESSAGES, Context, Writer
 from shoptalk.responder.deliver import ClaimLost, Courier
 from shoptalk.responder.loops import is_loop
 from shoptalk.responder.manners import hand_over, recipient_of, typing_shown
-from shoptalk.responder.model.base import Model
+from shoptalk.responder.model.base import Model, Prompt
 from shoptalk.responder.quotes import Placed, unbacked
-from shoptalk.responder.split import split
 from shoptalk.responder.window import WINDOW_MARGIN
 from shoptalk.types import Clock, Outcome
 
@@ -141,7 +139,7 @@ class Answerer:
         except RetryLater as exc:
             self._put_back(turn, exc, wait=exc.retry_after or _backoff(turn), failed=True)
         except PlatformError as exc:
-            return self._close(turn, _outcome_of(exc), str(exc))
+            return self._close(turn, outcome_of(exc), str(exc))
         return None
 
     def _answer(self, context: Context, platform: Platform) -> Outcome | None:
@@ -160,14 +158,14 @@ class Answerer:
             outcome = courier.send_rest(turn, deliveries)
         else:
             state = self._thread_state(context, platform)
-            why_not = self._why_not(turn, context.brief.standing, platform, state)
+            why_not = self._why_not(context, context.brief.standing, platform, state)
             if why_not is None and state.custody is not None:  # what was read may be outdated
                 why_not = self._why_not_now(context, platform, state)
             if why_not is None and is_loop([*context.brief.earlier, *context.brief.messages]):
                 why_not = Outcome.LOOP
             if why_not is not None:
                 return self._close(turn, why_not, None)
-            with typing_shown(platform, recipient_of(context.brief.conversation)):
+            with typing_shown(platform, _asked_by(context)):
                 parts = self._compose(context, platform, state)
                 why_not, written = self._write_down(context, platform, parts)
                 outcome = why_not or courier.send_new(turn, written)
@@ -208,9 +206,11 @@ class Answerer:
         return state
 
     def _why_not(
-        self, turn: Turn, standing: Standing, platform: Platform, state: ThreadState
+        self, context: Context, standing: Standing, platform: Platform, state: ThreadState
     ) -> Outcome | None:
         """The reason not to answer this turn now, if there is one."""
+        if standing.opted_out:
+            return Outcome.OPTED_OUT
         if not standing.ai_enabled:
             return Outcome.AI_OFF
         if standing.answered_by_person:
@@ -219,22 +219,19 @@ class Answerer:
             return Outcome.TAKEN_OVER
         if standing.answered_lately >= self.policy.most_replies_an_hour:
             return Outcome.REPLY_LIMIT
-        if not state.can_reply:
-            return Outcome.WINDOW_CLOSED
-        window = platform.can.reply_window
-        if window is not None and self.clock() >= turn.last_message_at + window - WINDOW_MARGIN:
-            return Outcome.WINDOW_CLOSED
-        return None
+        window = platform.can.reply_window_of(context.brief.conversation.thread_id)
+        written_at = context.brief.turn.last_message_at
+        is_over = window is not None and self.clock() >= written_at + window - WINDOW_MARGIN
+        return Outcome.WINDOW_CLOSED if is_over or not state.can_reply else None
 
     def _why_not_now(
         self, context: Context, platform: Platform, state: ThreadState | None = None
     ) -> Outcome | None:
         """The reason as of now; `state`, where it was just asked for."""
-        turn = context.brief.turn
         state = state or self._thread_state(context, platform)
         with self.database.transaction() as session:
-            standing = self._standing(session, turn)
-        return self._why_not(turn, standing, platform, state)
+            standing = self._standing(session, context.brief.turn)
+        return self._why_not(context, standing, platform, state)
 
     def _standing(self, session: Session, turn: Turn) -> Standing:
         policy = self.policy.selection
@@ -246,13 +243,11 @@ class Answerer:
         Raises:
             ModelError: no answer.
         """
-        reply = self._ask_model(context)
+        reply = self._ask_model(context, platform.can)
         reach("reply.model_answered")
-        if state.max_text is not None:
-            return split(reply, limit=state.max_text, unit=state.text_unit)
-        return split(reply, limit=platform.can.max_text, unit=platform.can.text_unit)
+        return parts_of(reply, limited(platform.can, state))
 
-    def _ask_model(self, context: Context) -> str:
+    def _ask_model(self, context: Context, can: Capabilities) -> str:
         """Have the reply composed, unless the model has failed everybody lately."""
         turn, shelf = context.brief.turn, context.shelf
         with self.database.transaction() as session:
@@ -274,9 +269,10 @@ class Answerer:
         try:
             reply = compose_reply(
                 self.model,
-                context.prompt,
+                _hinted(context.prompt, brevity_hint(can)),
                 create_order=create_order,
                 find_wrong_prices=lambda text: unbacked(text, shelf=shelf, orders=orders),
+                ask_for_less=lambda text: ask_for_less(text, can),
                 longest=self.policy.longest_thinking,
             )
         except ModelUnavailable as exc:
@@ -316,7 +312,7 @@ class Answerer:
             if current is None:
                 raise ClaimLost
             standing = self._standing(session, turn)
-            why_not = self._why_not(turn, standing, platform, state)
+            why_not = self._why_not(context, standing, platform, state)
             written_since = standing.message_count > len(seen)
             superseded = written_since and now < current.created_at + self.policy.buffer.longest
             if why_not is None and superseded:
@@ -347,6 +343,8 @@ class Answerer:
                 settle_unsent(
                     session, turn, "uncertain" if uncertain else "failed", error or outcome.sentence
                 )
+            if ours and outcome == Outcome.OPTED_OUT and error is not None:
+                note_opted_out(session, turn.conversation_id, at=turn.last_message_at)
             reach("reply.in_close")
         reach("reply.closed")
         if not ours:
@@ -355,19 +353,16 @@ class Answerer:
         return outcome
 
 
-def _outcome_of(error: PlatformError) -> Outcome:
-    """What it means for the turn that the platform would not take the reply."""
-    match error:
-        case DeliveryUncertain():
-            return Outcome.DELIVERY_UNCERTAIN
-        case WindowClosed():
-            return Outcome.WINDOW_CLOSED
-        case ThreadTaken():
-            return Outcome.THREAD_TAKEN
-        case GiveUp():
-            return Outcome.UNREACHABLE
-        case _:
-            return Outcome.DELIVERY_FAILED
+def _hinted(prompt: Prompt, hint: str | None) -> Prompt:
+    """The prompt with what the platform asks of an answer."""
+    return prompt if hint is None else replace(prompt, situation=f"{prompt.situation}\n{hint}")
+
+
+def _asked_by(context: Context) -> Recipient:
+    """Whom to show that an answer is written, and to what."""
+    messages = context.brief.messages
+    last = messages[-1].message_id if messages else None
+    return replace(recipient_of(context.brief.conversation), last_message_id=last)
 
 
 def _backoff(turn: Turn) -> timedelta:

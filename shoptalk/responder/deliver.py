@@ -19,11 +19,12 @@ from shoptalk.db.deliveries import (
     record_sent,
     wait_again,
 )
+from shoptalk.db.delivery_reports import FIRST_CHECK
 from shoptalk.db.engine import Database
 from shoptalk.db.models import Conversation, Delivery, Turn
 from shoptalk.db.turns import close, hold
 from shoptalk.errors import BadPayload, DeliveryUncertain, PlatformError, RetryLater
-from shoptalk.platforms.base import Platform, Recipient, ThreadPage
+from shoptalk.platforms.base import Platform, Recipient, TellsDelivery, ThreadPage
 from shoptalk.types import OUR_SIDE, Clock, InboundMessage, Outcome
 
 READ_BACK_AFTER = timedelta(seconds=60)
@@ -124,7 +125,7 @@ class Courier:
             raise
         reach("send.answered")
         with self.database.transaction() as session:
-            record_sent(session, delivery, message_id, now=self.clock())
+            self._record_sent(session, delivery, message_id)
             if is_last:
                 self._close(session, turn)
         reach("send.recorded")
@@ -159,8 +160,13 @@ class Courier:
                 return False
             found = message.message_id
         with self.database.transaction() as session:
-            record_sent(session, delivery, found, now=self.clock())
+            self._record_sent(session, delivery, found)
         return True
+
+    def _record_sent(self, session: Session, delivery: Delivery, message_id: str) -> None:
+        now = self.clock()
+        check_at = now + FIRST_CHECK if isinstance(self.platform, TellsDelivery) else None
+        record_sent(session, delivery, message_id, now=now, check_at=check_at)
 
     def _find_in_thread(self, content: str, *, since: datetime) -> InboundMessage | None:
         """Our text in the thread, written since we began to send it."""

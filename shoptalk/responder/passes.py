@@ -27,7 +27,7 @@ class Responder:
         answerer: Answerer,
         presence: Presence,
         *,
-        windows: Mapping[str, timedelta],
+        windows: Mapping[tuple[str, str], timedelta],
         concurrency: int,
     ) -> None:
         self._answerer = answerer

@@ -94,6 +94,12 @@ def _conditions(
             holds=conversation.ai_enabled,
         ),
         Condition(
+            name="opted_out",
+            value=_opted_out(conversation),
+            wanted="no",
+            holds=not conversation.is_opted_out,
+        ),
+        Condition(
             name="reply_sent",
             value=_yes(message.reply_sent),
             wanted="no" if message.outcome != Outcome.ANSWERED else "no, until it was answered",
@@ -124,6 +130,11 @@ def _conditions(
             holds=turn is not None,
         ),
     ]
+
+
+def _opted_out(conversation: Conversation) -> str:
+    said_at = conversation.opted_out_at if conversation.is_opted_out else None
+    return f"yes (since {_moment(said_at)})" if said_at else "no"
 
 
 def _channel_state(channel: ChannelIntegration) -> str:
@@ -159,6 +170,8 @@ def _sentence(
         return Outcome.HISTORY.sentence
     if message.reply_sent:
         return "A reply was already sent to it."
+    if conversation.is_opted_out:
+        return Outcome.OPTED_OUT.sentence
     if not conversation.ai_enabled:
         return "The AI is switched off for this conversation."
     if not channel.is_connected:

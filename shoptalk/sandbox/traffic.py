@@ -2,7 +2,7 @@
 
 import asyncio
 import gzip
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from email.utils import format_datetime
 
 from aiohttp import web
@@ -15,8 +15,16 @@ from shoptalk.sandbox.graph.http import EXCHANGE, HOSTS, Exchange, read_question
 from shoptalk.sandbox.graph.question import dumps
 from shoptalk.sandbox.graph.targets import target_of
 from shoptalk.sandbox.ledger import Call, Sent, fingerprint, without_secrets
+from shoptalk.sandbox.twilio import http as twilio
+from shoptalk.sandbox.twilio.asked import HOSTS as TWILIO_HOSTS
+from shoptalk.sandbox.twilio.asked import Asked
+from shoptalk.sandbox.twilio.asked import read as read_asked
+from shoptalk.sandbox.twilio.asked import target_of as target_of_asked
+from shoptalk.sandbox.twilio.errors import TwilioError
 from shoptalk.sandbox.world import World
 
+#: Where the tokens of a kind have business; all others are Graph's
+HOMES: Mapping[str, Collection[str]] = {"twilio": TWILIO_HOSTS, "chatwoot": (chatwoot.HOST,)}
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 WORTH_COMPRESSING = 512  # bytes
 CUT = 0  #: the ledger's status for an answer that was never given
@@ -25,6 +33,8 @@ CUT = 0  #: the ledger's status for an answer that was never given
 def middleware(world: World) -> Middleware:
     """Return the middleware that plays the network between a client and the platforms."""
 
+    crowd = twilio.Crowd(world)
+
     @web.middleware
     async def observe(request: web.Request, handler: Handler) -> web.StreamResponse:
         host = request.path.split("/", 2)[1]
@@ -32,6 +42,7 @@ def middleware(world: World) -> Middleware:
             return await handler(request)
         exchange: Exchange | None = None
         other: chatwoot.Exchange | None = None
+        asked: Asked | None = None
         if host in HOSTS:
             try:
                 exchange = Exchange(await read_question(request))
@@ -39,6 +50,12 @@ def middleware(world: World) -> Middleware:
                 return web.Response()
             EXCHANGE.set(exchange)
             target = target_of(world, exchange.question)
+        elif host in TWILIO_HOSTS:
+            try:
+                asked = request[twilio.ASKED] = await read_asked(request)
+            except ConnectionResetError:
+                return web.Response()
+            target = target_of_asked(world, asked)
         elif host == chatwoot.HOST:
             try:
                 target = await chatwoot.target_of(request)
@@ -53,17 +70,28 @@ def middleware(world: World) -> Middleware:
             exchange.question.alterations = plan.alterations
         if other is not None:
             other.alterations = plan.alterations
+        if asked is not None:
+            asked.alterations = plan.alterations
         try:
-            response = await _play(world, request, handler, plan)
+            if asked is not None and not crowd.enter(asked):
+                response: web.StreamResponse = twilio.refused(TwilioError(20429))
+            else:
+                response = await _play(world, request, handler, plan)
         except ConnectionResetError:  # the client died before it had asked
             return web.Response()
         except web.HTTPException as refusal:
-            response = web.Response(status=refusal.status, text=refusal.text)
+            response = web.Response(
+                status=refusal.status, text=refusal.text, headers=_location(refusal)
+            )
+        finally:
+            if asked is not None:
+                crowd.leave(asked)
         is_cut = request.transport is None or request.transport.is_closing()
-        told = exchange or other
+        told = exchange or asked or other
         if told is not None and (is_cut or plan is not NOTHING_WRONG):
             _mark_unanswered(told.sent, plan, is_cut=is_cut)
-        token = exchange.question.token if exchange else _token(request)
+        token = asked.token if asked else _token(request)
+        token = exchange.question.token if exchange else token
         status = CUT if is_cut else response.status
         world.ledger.add(_entry(world, request, target, token, status))
         return response
@@ -117,6 +145,8 @@ def _end(world: World, request: web.Request, ending: Fired) -> web.Response:
             headers = {} if wait is None else {"Retry-After": str(wait)}
             return web.Response(status=params["status"], text=params["body"], headers=headers)
         case _:
+            if twilio.ASKED in request:
+                return twilio.refused(twilio.error_of(ending))
             error = error_of(ending)
             return web.Response(
                 status=error.status,
@@ -125,12 +155,17 @@ def _end(world: World, request: web.Request, ending: Fired) -> web.Response:
             )
 
 
-def _mark_unanswered(all_sent: list[Sent], plan: Plan, *, is_cut: bool) -> None:
+def _mark_unanswered(messages: list[Sent], plan: Plan, *, is_cut: bool) -> None:
     """Note on what was sent that its sender does not know."""
     is_cut_short = any(fired.name == "truncate" for fired in plan.alterations)
     if is_cut or is_cut_short or plan.ending is not None:
-        for sent in all_sent:
+        for sent in messages:
             sent.is_answered = False
+
+
+def _location(refusal: web.HTTPException) -> dict[str, str]:
+    """Where a redirect leads."""
+    return {"Location": refusal.headers["Location"]} if "Location" in refusal.headers else {}
 
 
 def _compress(request: web.Request, response: web.Response) -> None:
@@ -179,7 +214,7 @@ def _is_abroad(world: World, target: Target, token: str | None) -> bool:
         return False
     known = world.tokens.get(token)
     if known is not None:
-        return target.host not in ((chatwoot.HOST,) if known.kind == chatwoot.HOST else HOSTS)
+        return target.host not in HOMES.get(known.kind, HOSTS)
     return target.kind == "foreign"
 
 

@@ -63,6 +63,7 @@ class World:
         app_secret: str | None = None,
         page_id: str | None = None,
         app_scoped_id: str | None = None,
+        account_sid: str | None = None,
         login: Login = "page",
         engaged_users: int = 1000,
         token_expires_at: datetime | None = None,
@@ -73,6 +74,8 @@ class World:
         Args:
             page_id: the Page that an Instagram account is linked to; needed for `login="page"`.
                 A Messenger account and an Instagram account may share a Page and its token.
+            account_sid: for Twilio, whose accounts here are senders: "+15550100" or
+                "whatsapp:+15550100". Those of one account share its token.
             login: for Instagram, "page" (graph.facebook.com, a Page token) or "instagram"
                 (graph.instagram.com, a token of its own).
 
@@ -85,6 +88,8 @@ class World:
             raise ValueError(f"the login is one of {', '.join(LOGINS)}, not {login!r}")
         if not account_id or not token:
             raise ValueError("an account needs an account_id and a token")
+        if (platform == "twilio") != bool(account_sid):
+            raise ValueError("give account_sid for twilio, and for no other platform")
         own_login = platform == "instagram" and login == "instagram"
         if platform == "instagram" and own_login == bool(page_id):
             raise ValueError("give page_id for login=page, and leave it out for login=instagram")
@@ -101,6 +106,7 @@ class World:
             app_secret=app_secret,
             page_id=page_id,
             app_scoped_id=app_scoped_id or (digits("scoped", account_id) if own_login else None),
+            account_sid=account_sid,
             login=login,
             engaged_users=engaged_users,
         )
@@ -175,7 +181,7 @@ class World:
                 thread.customer_name = customer_name or None
             sequence_no = next(self._sequence)
             message = StoredMessage(
-                id=message_id(account, customer_id, sequence_no),
+                id=message_id(account, customer_id, sequence_no, kind),
                 side=side,
                 text=text,
                 created_at=at or now,
@@ -345,7 +351,7 @@ class World:
             status = "pending" if account.settings.bot_attached else "open"
             thread.ticket = Ticket(display_id=len(account.threads) + 1, status=status)
         account.threads.by_customer[customer_id] = thread
-        if account.platform not in {"whatsapp", "chatwoot"}:  # their threads have no node
+        if account.platform not in {"whatsapp", "twilio", "chatwoot"}:  # threads without a node
             self._threads[thread.id] = thread
         return thread
 
@@ -367,6 +373,8 @@ class World:
 
 def person(account: SandboxAccount, customer_id: str) -> str:
     """Return the id that the platform keeps: WhatsApp knows people by their digits."""
+    if account.platform == "twilio":
+        return customer_id.removeprefix("whatsapp:")
     if account.platform != "whatsapp":
         return customer_id
     return "".join(filter(str.isdigit, customer_id)) or customer_id
@@ -382,11 +390,15 @@ def thread_id(account: SandboxAccount, customer_id: str) -> str:
         return f"t_{digits(account.account_id, customer_id)}"
     if account.platform in {"whatsapp", "chatwoot"}:
         return f"{account.platform}_{customer_id}"
+    if account.platform == "twilio":
+        return f"twilio/{account.account_id}/{customer_id}"
     inner = f"ig_thread:{account.account_id}:{digits(account.account_id, customer_id)}"
     return f"aWdfZAG06{_letters(inner.encode())}"
 
 
-def message_id(account: SandboxAccount, customer_id: str, sequence_no: int) -> str:
+def message_id(
+    account: SandboxAccount, customer_id: str, sequence_no: int, kind: str = "text"
+) -> str:
     """Make up an id in the platform's style: Instagram's are well over a hundred characters.
 
     Chatwoot's are numbers that count through all accounts of a server.
@@ -397,6 +409,8 @@ def message_id(account: SandboxAccount, customer_id: str, sequence_no: int) -> s
     digest = sha256(inner).digest()
     if account.platform == "facebook":
         return f"m_{_letters(digest)}"
+    if account.platform == "twilio":
+        return f"{'SM' if kind == 'text' else 'MM'}{digest.hex()[:32]}"
     if account.platform == "whatsapp":
         return f"wamid.HBgL{_letters(digest)}"
     return f"aWdfZAG1faXRlbTox{_letters(digest * 3 + inner)}"

@@ -50,6 +50,8 @@ class Conversation(Base):
     message_count: Mapped[int] = mapped_column(server_default=text("0"))
     agent_id: Mapped[int | None] = mapped_column(ForeignKey("agents.id"))
     openai_conversation_id: Mapped[str | None]
+    opted_out_at: Mapped[datetime | None]  # the latest time the customer said so
+    opted_in_at: Mapped[datetime | None]  # and took it back; the later of both counts
     ai_resumed_at: Mapped[datetime | None]  # a person handed it back; earlier takeovers are over
     custody: Mapped[str | None]  # whose it is by the platform's last account
     held_since: Mapped[datetime | None]  # when we first saw that a person holds it; None: nobody
@@ -61,6 +63,11 @@ class Conversation(Base):
     read_again_at: Mapped[datetime | None]  # reading it failed; not tried before
     read_failures: Mapped[int] = mapped_column(server_default=text("0"))
     created_at: Mapped[Created]
+
+    @property
+    def is_opted_out(self) -> bool:
+        out, back = self.opted_out_at, self.opted_in_at
+        return out is not None and (back is None or back <= out)
 
 
 class Message(Base):
