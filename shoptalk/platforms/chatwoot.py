@@ -26,7 +26,7 @@ from shoptalk.platforms.chatwoot_client import (
     usable_base_url,
 )
 from shoptalk.platforms.chatwoot_messages import Reader, number_in, text_of
-from shoptalk.types import Account, InboundMessage, Unreadable
+from shoptalk.types import Account, DeliveryReport, InboundMessage, Unreadable
 
 BASE_URL = "https://app.chatwoot.com"
 THREAD_PAGE = 20  #: messages that the server shows at once; it takes no wish
@@ -226,6 +226,26 @@ class Chatwoot:
         if number is None:
             raise DeliveryUncertain("the answer to a send has no id", platform=self.name)
         return self._reader.message_id(recipient.thread_id, number)
+
+    def fetch_delivery(self, message_id: str) -> DeliveryReport | None:
+        """Read one message again: Chatwoot takes it first, and its channel may refuse it later."""
+        thread_id, number = self._reader.found_in(message_id)
+        answer = self._client.get(
+            *self._conversation(thread_id),
+            "messages",
+            params={"after": str(number), "before": str(number + 1)},
+            purpose=Purpose.THREAD,
+        )
+        rows = answer.body.get("payload")
+        if not isinstance(rows, list):
+            raise BadPayload("the answer holds no list of messages", platform=self.name)
+        read = [self._reader.message(row, thread_id=thread_id) for row in rows]
+        reports = [
+            each.delivery
+            for each in read
+            if isinstance(each, InboundMessage) and each.message_id == message_id
+        ]
+        return reports[0] if reports else None
 
     def show_typing(self, recipient: Recipient) -> None:
         self._toggle_typing(recipient, "on")

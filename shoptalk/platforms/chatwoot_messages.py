@@ -18,6 +18,7 @@ from shoptalk.types import (
     ContentType,
     Custody,
     Customer,
+    DeliveryReport,
     InboundMessage,
     SenderType,
     Unreadable,
@@ -66,6 +67,12 @@ class Reader:
     def message_id(self, thread_id: str, number: int) -> str:
         """Numbers count through a server; the thread is there to find the message again."""
         return f"chatwoot_{self.server}_{thread_id.removeprefix('chatwoot_')}_{number}"
+
+    def found_in(self, message_id: str) -> tuple[str, int]:
+        """The thread of a message, and its number; what is none of ours is in no thread."""
+        rest = message_id.removeprefix(f"chatwoot_{self.server}_")
+        place, _, number = rest.rpartition("_")
+        return f"chatwoot_{place}", number_in(number) or 0
 
     def thread_id(self, display_id: int) -> str:
         """Conversation numbers count through one account."""
@@ -166,6 +173,7 @@ class Reader:
             content_type=_content_type(row, text, attachments),
             attachments=attachments,
             reply_to=None if reply_to is None else self.message_id(thread_id, reply_to),
+            delivery=_delivery(row) if sender_type in OUR_SIDE else None,
         )
 
 
@@ -192,6 +200,18 @@ def _sender_type(row: Mapping[str, Any]) -> SenderType | None:
     is_rule = _object(row.get("content_attributes")).get("automation_rule_id") is not None
     is_person = str(sender).lower() == "user" and not is_rule
     return SenderType.EMPLOYEE if is_person else SenderType.AGENT
+
+
+def _delivery(row: Mapping[str, Any]) -> DeliveryReport | None:
+    """What the channel behind the inbox made of a message of ours; "sent" says nothing yet."""
+    if row.get("status") in ("delivered", "read"):
+        return DeliveryReport(arrived=True)
+    if row.get("status") != "failed":
+        return None
+    said = text_of(_object(row.get("content_attributes")).get("external_error")) or ""
+    code = said.partition(":")[0].strip()  # the rest may quote the customer's number
+    reason = "the channel behind the inbox did not deliver it"
+    return DeliveryReport(arrived=False, reason=f"{reason} ({code})" if code.isdigit() else reason)
 
 
 def _content_type(

@@ -444,6 +444,17 @@ def test_a_window_that_is_over_is_not_written_into(desk: Desk) -> None:
     assert HANDED_OVER in desk.ticket().labels
 
 
+def test_what_the_channel_refuses_after_it_was_taken_is_told(shop: Shop) -> None:
+    desk = Desk(shop, fails_later=True)
+    desk.opens()
+    message_id = desk.writes("Are you open?")
+    assert shop.answers() == {"answered": 1}
+    shop.wait(minutes=2)
+    shop.imports()
+    assert desk.outcome(message_id) == Outcome.DELIVERY_FAILED
+    assert "131047" in shop.why(message_id)
+
+
 # Typing
 
 

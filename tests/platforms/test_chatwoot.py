@@ -352,6 +352,50 @@ def test_a_thread_of_another_account_is_never_asked_for(thread_id: str) -> None:
         chatwoot().send(Recipient(thread_id=thread_id, customer_id="9"), "Yes")
 
 
+# What became of it
+
+
+@pytest.mark.parametrize(
+    ("status", "error", "arrived", "reason"),
+    [
+        ("sent", None, None, ""),
+        ("progress", None, None, ""),
+        ("delivered", None, True, ""),
+        ("read", None, True, ""),
+        ("failed", "131047: Re-engagement message", False, "(131047)"),
+        ("failed", "Invalid number +4915112345678", False, "did not deliver it"),
+        ("failed", None, False, "did not deliver it"),
+    ],
+)
+@responses.activate
+def test_what_the_channel_made_of_a_message_is_told(
+    status: str, error: str | None, arrived: bool | None, reason: str
+) -> None:
+    about = {"external_error": error} if error else {}
+    row = outgoing(802, status=status, content_attributes=about)
+    one = matchers.query_param_matcher({"after": "802", "before": "803"})
+    responses.get(MESSAGES, json=thread(row), match=[one])
+    report = chatwoot().fetch_delivery("chatwoot_shop.example/chat_1_12_802")
+    if arrived is None:
+        assert report is None
+        return
+    assert report is not None
+    assert report.arrived is arrived
+    assert report.reason.endswith(reason)
+    assert "+49" not in report.reason
+
+
+@responses.activate
+def test_what_became_of_a_message_that_is_gone_is_not_known() -> None:
+    responses.get(MESSAGES, json=thread())
+    assert chatwoot().fetch_delivery("chatwoot_shop.example/chat_1_12_802") is None
+    responses.get(MESSAGES, json={"payload": None})
+    with pytest.raises(BadPayload):
+        chatwoot().fetch_delivery("chatwoot_shop.example/chat_1_12_802")
+    with pytest.raises(GiveUp):
+        chatwoot().fetch_delivery("chatwoot_chat.example_1_12_802")
+
+
 # How it stands
 
 

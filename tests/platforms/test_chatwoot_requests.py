@@ -141,6 +141,7 @@ def test_each_request_is_valid_by_the_vendors_description() -> None:
     everything.fetch_thread(THREAD_ID, cursor="", limit=50)
     everything.fetch_thread(THREAD_ID, cursor="801", limit=50)
     everything.send(ANN, "مرحبا")
+    everything.fetch_delivery("chatwoot_shop.example/chat_1_12_802")
     everything.show_typing(ANN)
     everything.hide_typing(ANN)
     everything.hand_over(ANN, "why")
