@@ -109,7 +109,7 @@ class App:
         """An adapter for credentials that may not be stored (yet)."""
         surroundings = Surroundings(
             session=self._connections.enter_context(requests.Session()),
-            settings=self.settings.base_urls,
+            settings=self.settings.for_platforms,
             clock=self.clock,
             chat=ChatTables(self.database, name, account.external_id),
         )

@@ -19,7 +19,15 @@ class Work(StrEnum):
 class SenderType(StrEnum):
     CUSTOMER = "customer"
     EMPLOYEE = "employee"  #: a person at the shop
-    AGENT = "agent"  #: the AI
+    AGENT = "agent"  #: the AI, or another machine that speaks for the shop
+    NOTE = "note"  #: between people at the shop; the customer never sees it
+    ACTIVITY = "activity"  #: noted by the platform itself, such as an assignment
+
+
+#: Who can be heard by the customer on our side. Notes and activities are neither an answer nor
+#: part of what was said, and no model reads them.
+OUR_SIDE = (SenderType.EMPLOYEE, SenderType.AGENT)
+BEHIND_THE_SCENES = (SenderType.NOTE, SenderType.ACTIVITY)
 
 
 class ContentType(StrEnum):
@@ -39,6 +47,14 @@ class ContentType(StrEnum):
     CONTACT = "contact"
     DELETED = "deleted"
     UNSUPPORTED = "unsupported"  #: the platform will not show it to us
+
+
+class Custody(StrEnum):
+    """Whose a thread is by the platform's own account, where it keeps one."""
+
+    PERSON = "person"  #: given to a person, or put away by one
+    AI = "ai"  #: left to machines until one of them gives it up
+    ANYONE = "anyone"
 
 
 class ConversationStatus(StrEnum):
@@ -82,7 +98,7 @@ class Outcome(StrEnum):
     HISTORY = "history"  #: written before the cut-over
     AI_OFF = "ai_off"
     ANSWERED_BY_PERSON = "answered_by_person"
-    TAKEN_OVER = "taken_over"  #: a person has answered lately; the AI steps back for a while
+    TAKEN_OVER = "taken_over"  #: a person has answered lately, or holds the thread
     REPLY_LIMIT = "reply_limit"  #: the AI has said enough here for an hour
     LOOP = "loop"  #: both sides repeat themselves
     DISMISSED = "dismissed"  #: the owner decided so
@@ -99,6 +115,11 @@ class Outcome(StrEnum):
     @property
     def sentence(self) -> str:
         return _OUTCOME_SENTENCES[self]
+
+    @property
+    def needs_person(self) -> bool:
+        """Whether the customer is left without an answer that a person could still give."""
+        return self in _NEED_A_PERSON
 
 
 _OUTCOME_SENTENCES = {
@@ -120,6 +141,19 @@ _OUTCOME_SENTENCES = {
     Outcome.MODEL_FAILED: "The model gave no usable answer.",
     Outcome.PRICE_REFUSED: "The model insisted on a price that is not the shop's.",
 }
+
+_NEED_A_PERSON = frozenset(
+    {
+        Outcome.REPLY_LIMIT,
+        Outcome.LOOP,
+        Outcome.WINDOW_CLOSED,
+        Outcome.UNREACHABLE,
+        Outcome.DELIVERY_FAILED,
+        Outcome.DELIVERY_UNCERTAIN,
+        Outcome.MODEL_FAILED,
+        Outcome.PRICE_REFUSED,
+    }
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

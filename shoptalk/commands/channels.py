@@ -22,7 +22,7 @@ def channels() -> None:
 @click.option(
     "--account-id",
     required=True,
-    help="The platform's id: of a Page, a phone number; Twilio's account SID.",
+    help="The platform's id: of a Page, a phone number, a Chatwoot account; Twilio's account SID.",
 )
 @click.option(
     "--access-token",
@@ -36,6 +36,8 @@ def channels() -> None:
 )
 @click.option("--app-secret", envvar="SHOPTALK_APP_SECRET", help="Signs each call if given.")
 @click.option("--login", type=click.Choice(["page", "instagram"]), help="Instagram: which login.")
+@click.option("--base-url", help="Chatwoot: the server's address; default: CHATWOOT_BASE_URL.")
+@click.option("--inbox", help="Chatwoot: the id of the only inbox to answer; default: all of them.")
 @click.option(
     "--number",
     help="Twilio: the number customers write to, +15550100 or whatsapp:+15550100.",
@@ -63,6 +65,8 @@ def connect(
     access_token_file: Path | None,
     app_secret: str | None,
     login: str | None,
+    base_url: str | None,
+    inbox: str | None,
     number: str | None,
     api_key: str | None,
     more: tuple[str, ...],
@@ -90,6 +94,8 @@ def connect(
         "access_token": access_token,
         "app_secret": app_secret,
         "login": login,
+        "base_url": base_url,
+        "inbox": inbox,
         "number": number,
         "api_key": api_key,
     }

@@ -13,8 +13,9 @@ from typing import Any
 from sqlalchemy import Row, func, select, text, update
 from sqlalchemy.orm import Session
 
+from shoptalk.db.custody import note_custody
 from shoptalk.db.models import ChannelIntegration, Conversation, Message
-from shoptalk.types import Customer, InboundMessage, Outcome, SenderType
+from shoptalk.types import OUR_SIDE, Custody, Customer, InboundMessage, Outcome, SenderType
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,6 +27,7 @@ class ThreadRows:
     messages: Sequence[InboundMessage]
     updated_at: datetime | None  #: None: what is stored says nothing about the thread's newest
     history_complete: bool  #: nothing older is left to read
+    custody: Custody | None = None  #: None: the platform does not tell whose it is
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -222,6 +224,8 @@ def store_threads(
         },
     )
     rows = {row.thread_id: row for row in conversations}
+    custodies = {each.thread_id: each.custody for each in threads if each.custody is not None}
+    note_custody(session, channel.id, custodies, now=imported_at)
     messages: list[tuple[int, InboundMessage, int]] = []
     for thread in threads:
         row = rows[thread.thread_id]
@@ -272,6 +276,7 @@ def _merged(threads: Sequence[ThreadRows]) -> list[ThreadRows]:
             ),
             updated_at=max(filter(None, (before.updated_at, thread.updated_at)), default=None),
             history_complete=before.history_complete or thread.history_complete,
+            custody=thread.custody or before.custody,
         )
     return list(by_id.values())
 
@@ -317,7 +322,7 @@ def _insert(
         },
     ).all()
     inserted = [row for row in touched if row.is_new]
-    ours = [row.message_id for row in inserted if row.sender_type != SenderType.CUSTOMER]
+    ours = [row.message_id for row in inserted if row.sender_type in OUR_SIDE]
     if ours:
         session.execute(_RECOGNISE_OUR_OWN, {"message_ids": ours})
     _count(session, inserted)
@@ -340,9 +345,7 @@ def _count(session: Session, inserted: Sequence[Any]) -> None:
             "by_customer": [
                 any(row.sender_type == SenderType.CUSTOMER for row in rows) for _, rows in fresh
             ],
-            "by_us": [
-                any(row.sender_type != SenderType.CUSTOMER for row in rows) for _, rows in fresh
-            ],
+            "by_us": [any(row.sender_type in OUR_SIDE for row in rows) for _, rows in fresh],
         },
     )
 

@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
+from shoptalk.db.custody import IS_HELD
 from shoptalk.types import Outcome
 
 
@@ -77,7 +78,7 @@ _SETTLE_TAKEN_OVER = text(f"""
               AND created_at > :since
               AND created_at > coalesce(conversation.ai_resumed_at, '-infinity')
         ) AS person
-        WHERE person.wrote_at IS NOT NULL AND EXISTS (
+        WHERE (person.wrote_at IS NOT NULL OR {IS_HELD}) AND EXISTS (
             SELECT FROM messages AS message
             WHERE message.conversation_id = conversation.id AND {_WAITING})
         FOR NO KEY UPDATE OF conversation SKIP LOCKED

@@ -2,8 +2,8 @@
 
 An adapter translates one vendor's API into the words of the design and does nothing else:
 no database, no sleeping, no retrying. Each method makes at most one HTTP request (`identify`
-may make a few), so that whoever calls it can count and pace. A call that cannot be completed
-raises one of `shoptalk.errors`; the job decides what happens next.
+and `hand_over` may make a few), so that whoever calls it can count and pace. A call that cannot
+be completed raises one of `shoptalk.errors`; the job decides what happens next.
 
 A *slice* is the newest part of one thread as one answer shows it. A *cursor* is the vendor's
 pointer to the next page, worthless after this poll and never a URL.
@@ -22,6 +22,7 @@ from shoptalk.types import (
     ChatLine,
     ChatThread,
     Clock,
+    Custody,
     Customer,
     DeliveryReport,
     InboundMessage,
@@ -114,6 +115,19 @@ class ThreadSlice:
     #: cursor for `fetch_thread` to read on where `messages` ends; None: the thread has no more.
     #: "" is the cursor of the newest page, for platforms whose list shows no messages
     unreadable: Sequence[Unreadable] = ()
+    custody: Custody | None = None  #: whose it is; None: the platform does not tell
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ThreadState:
+    """How a thread stands at this moment. Where the platform does not tell: nothing is known."""
+
+    custody: Custody | None = None
+    can_reply: bool = True  #: False: the thread's reply window is over
+    said_by_us: str | None = None
+    #: message_id of the newest message, where our side wrote it: by a person, perhaps
+    max_text: int | None = None  #: where a thread takes less than the platform's `max_text`
+    text_unit: TextUnit = TextUnit.CHARACTERS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -193,7 +207,8 @@ class Surroundings:
     """What an adapter is handed beside its account."""
 
     session: requests.Session
-    settings: Mapping[str, str]  #: base URLs by setting name, e.g. "facebook_api_base_url"
+    settings: Mapping[str, str]
+    #: base URLs by setting name, e.g. "facebook_api_base_url"; switches as "true" or "false"
     clock: Clock
     chat: ChatDesk | None = None  #: this account's, where our own tables are the platform
 
@@ -282,3 +297,47 @@ def credential_health(platform: Platform) -> CredentialHealth:
     if isinstance(platform, TellsCredentialHealth):
         return platform.check_credentials()
     return CredentialHealth()
+
+
+@runtime_checkable
+class TellsThreadState(Protocol):
+    """Optional: the platform knows whose a thread is, and its lists tell it late."""
+
+    def thread_state(self, recipient: Recipient) -> ThreadState:
+        """Ask how the thread stands now; asked just before each answer."""
+        ...
+
+
+def thread_state(platform: Platform, recipient: Recipient) -> ThreadState:
+    """How the thread stands, as far as the adapter can tell.
+
+    Raises:
+        PlatformError: it could not be told now.
+    """
+    if isinstance(platform, TellsThreadState):
+        return platform.thread_state(recipient)
+    return ThreadState()
+
+
+@runtime_checkable
+class HidesTyping(Protocol):
+    """Optional: what `show_typing` shows stays until it is hidden."""
+
+    def hide_typing(self, recipient: Recipient) -> None:
+        """Show that nothing is being written any more. A courtesy, as showing it is."""
+        ...
+
+
+@runtime_checkable
+class HandsOver(Protocol):
+    """Optional: people at the shop work on the platform, and can be told that it is their turn."""
+
+    def hand_over(self, recipient: Recipient, reason: str) -> None:
+        """Put the thread before the shop's people, with the reason; never before the customer.
+
+        Doing it again where it was done changes nothing.
+
+        Raises:
+            PlatformError: some of it was not done.
+        """
+        ...

@@ -1,6 +1,8 @@
 """Keeping an answer short where the platform makes length cost: said first, asked for once."""
 
-from shoptalk.platforms.base import Capabilities, TextUnit
+from dataclasses import replace
+
+from shoptalk.platforms.base import Capabilities, TextUnit, ThreadState
 from shoptalk.platforms.sms_segments import GSM_PART, UCS2_PART, spared
 from shoptalk.responder.split import length, split
 
@@ -21,6 +23,13 @@ def ask_for_less(text: str, can: Capabilities) -> str | None:
 def parts_of(text: str, can: Capabilities) -> list[str]:
     """The messages that a text goes out as."""
     return split(_cheapest(text, can), limit=can.max_text, unit=can.text_unit)
+
+
+def limited(can: Capabilities, state: ThreadState) -> Capabilities:
+    """What the platform can do in a thread that takes less at once."""
+    if state.max_text is None:
+        return can
+    return replace(can, max_text=state.max_text, text_unit=state.text_unit)
 
 
 def _cheapest(text: str, can: Capabilities) -> str:

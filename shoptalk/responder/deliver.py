@@ -23,9 +23,9 @@ from shoptalk.db.delivery_reports import FIRST_CHECK
 from shoptalk.db.engine import Database
 from shoptalk.db.models import Conversation, Delivery, Turn
 from shoptalk.db.turns import close, hold
-from shoptalk.errors import DeliveryUncertain, PlatformError, RetryLater
-from shoptalk.platforms.base import Platform, Recipient, TellsDelivery
-from shoptalk.types import Clock, InboundMessage, Outcome, SenderType
+from shoptalk.errors import BadPayload, DeliveryUncertain, PlatformError, RetryLater
+from shoptalk.platforms.base import Platform, Recipient, TellsDelivery, ThreadPage
+from shoptalk.types import OUR_SIDE, Clock, InboundMessage, Outcome
 
 READ_BACK_AFTER = timedelta(seconds=60)
 #: longer than any request of ours may still be under way, and than a platform's lists lag behind
@@ -179,17 +179,19 @@ class Courier:
             known = ids_of_sent(session, self.conversation.id, since=earliest)
         cursor: str | None = ""
         for _ in range(MOST_PAGES_BACK):
-            page = self.platform.fetch_thread(
-                self.conversation.thread_id, cursor=cursor or "", limit=20
-            )
+            page = self._read_back(cursor or "")
             for message in page.messages:
                 if (
-                    message.sender_type != SenderType.CUSTOMER
+                    message.sender_type in OUR_SIDE
                     and message.created_at >= earliest
                     and message.message_id not in known
                     and message.text.strip() == content.strip()
                 ):
                     return message
+            if page.unreadable:
+                raise DeliveryUncertain(
+                    "the thread holds messages that make no sense", platform=self.platform.name
+                )
             if page.messages and page.messages[-1].created_at < earliest:
                 return None
             cursor = page.older
@@ -200,6 +202,14 @@ class Courier:
         raise DeliveryUncertain(
             "the thread has moved on too far to tell", platform=self.platform.name
         )
+
+    def _read_back(self, cursor: str) -> ThreadPage:
+        try:
+            return self.platform.fetch_thread(self.conversation.thread_id, cursor=cursor, limit=20)
+        except BadPayload as exc:  # it says nothing about the delivery, which is asked for again
+            raise RetryLater(
+                str(exc), platform=self.platform.name, retry_after=READ_BACK_AFTER
+            ) from exc
 
     def _note_not_arrived(self, delivery: Delivery) -> None:
         with self.database.transaction() as session:

@@ -10,6 +10,13 @@ from shoptalk.db.conversations import find_answer_after
 from shoptalk.db.models import ChannelIntegration, Conversation, Message, Turn, TurnStatus
 from shoptalk.types import Outcome, SenderType
 
+_AUTHORS = {
+    SenderType.EMPLOYEE: "a person at the shop",
+    SenderType.AGENT: "the AI",
+    SenderType.NOTE: "somebody at the shop, for their colleagues",
+    SenderType.ACTIVITY: "the platform itself",
+}
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Condition:
@@ -63,6 +70,9 @@ def _conditions(
     *,
     person: Message | None,
 ) -> list[Condition]:
+    held_since = conversation.held_since
+    if held_since and conversation.ai_resumed_at and held_since <= conversation.ai_resumed_at:
+        held_since = None
     return [
         Condition(
             name="sender_type",
@@ -108,6 +118,12 @@ def _conditions(
             holds=person is None,
         ),
         Condition(
+            name="held by a person",
+            value=f"since {_moment(held_since)}" if held_since else "no",
+            wanted="no",
+            holds=held_since is None,
+        ),
+        Condition(
             name="turn",
             value=f"{turn.id}, {turn.status}" if turn else "none yet",
             wanted="one",
@@ -145,7 +161,7 @@ def _sentence(
     backlog_after: timedelta,
 ) -> str:
     if message.sender_type != SenderType.CUSTOMER:
-        who = "a person at the shop" if message.sender_type == SenderType.EMPLOYEE else "the AI"
+        who = _AUTHORS[SenderType(message.sender_type)]
         return f"It was written by {who}: only customers are answered."
     if message.outcome is not None:
         reason = f" ({message.failure_reason})" if message.failure_reason else ""

@@ -8,9 +8,9 @@ from typing import Any, Literal, get_args
 from shoptalk.sandbox.graph.limits import CALLS_PER_ENGAGED_USER, Meters
 from shoptalk.sandbox.threads import ThreadIndex
 
-PlatformName = Literal["facebook", "instagram", "whatsapp", "twilio"]
+PlatformName = Literal["facebook", "instagram", "whatsapp", "twilio", "chatwoot"]
 Login = Literal["page", "instagram"]
-TokenKind = Literal["page", "instagram", "whatsapp", "twilio"]
+TokenKind = Literal["page", "instagram", "whatsapp", "twilio", "chatwoot"]
 PLATFORMS: tuple[str, ...] = get_args(PlatformName)
 LOGINS: tuple[str, ...] = get_args(Login)
 
@@ -43,6 +43,12 @@ class AccountSettings:
     concurrent_requests: int = 25  #: of one account, above which Twilio answers 429
     date_filter_by_second: bool = False  #: Twilio's knows days
     demo_url: bool = False  #: the number was left with Twilio's demo address, which answers
+    conversation_page_size: int = 25  #: Chatwoot's, from here on
+    requests_per_minute: int = 3000
+    bot_attached: bool = False  #: conversations begin as pending
+    bot_token: bool = False  #: the token is a bot's, which may write and not read
+    agent_token: bool = False  #: its user is an agent; False: an administrator
+    fails_later: bool = False  #: the channel refuses what the server has taken
 
     def change(self, wanted: Mapping[str, Any]) -> None:
         """Set the named settings, all or none.
@@ -109,6 +115,8 @@ class SandboxAccount:
 
     @property
     def host(self) -> str:
+        if self.platform == "chatwoot":
+            return "chatwoot"
         if self.platform == "twilio":
             return "api.twilio.com"
         by_instagram = self.platform == "instagram" and self.login == "instagram"
@@ -116,10 +124,8 @@ class SandboxAccount:
 
     @property
     def token_kind(self) -> TokenKind:
-        if self.platform == "twilio":
-            return "twilio"
-        if self.platform == "whatsapp":
-            return "whatsapp"
+        if self.platform in {"whatsapp", "twilio", "chatwoot"}:
+            return self.platform
         return "instagram" if self.host == "graph.instagram.com" else "page"
 
     @property

@@ -2,12 +2,13 @@
 
 import asyncio
 import gzip
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from email.utils import format_datetime
 
 from aiohttp import web
 from aiohttp.typedefs import Middleware
 
+from shoptalk.sandbox.chatwoot import http as chatwoot
 from shoptalk.sandbox.faults import NOTHING_WRONG, Fired, Plan, Target
 from shoptalk.sandbox.graph.damage import error_of
 from shoptalk.sandbox.graph.http import EXCHANGE, HOSTS, Exchange, read_question
@@ -22,6 +23,8 @@ from shoptalk.sandbox.twilio.asked import target_of as target_of_asked
 from shoptalk.sandbox.twilio.errors import TwilioError
 from shoptalk.sandbox.world import World
 
+#: Where the tokens of a kind have business; all others are Graph's
+HOMES: Mapping[str, Collection[str]] = {"twilio": TWILIO_HOSTS, "chatwoot": (chatwoot.HOST,)}
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 WORTH_COMPRESSING = 512  # bytes
 CUT = 0  #: the ledger's status for an answer that was never given
@@ -38,6 +41,7 @@ def middleware(world: World) -> Middleware:
         if host in {"control", ""}:
             return await handler(request)
         exchange: Exchange | None = None
+        other: chatwoot.Exchange | None = None
         asked: Asked | None = None
         if host in HOSTS:
             try:
@@ -52,11 +56,20 @@ def middleware(world: World) -> Middleware:
             except ConnectionResetError:
                 return web.Response()
             target = target_of_asked(world, asked)
+        elif host == chatwoot.HOST:
+            try:
+                target = await chatwoot.target_of(request)
+            except ConnectionResetError:
+                return web.Response()
+            other = chatwoot.Exchange(target)
+            chatwoot.EXCHANGE.set(other)
         else:
             target = _plain_target(request, host)
         plan = world.faults.plan(target)
         if exchange is not None:
             exchange.question.alterations = plan.alterations
+        if other is not None:
+            other.alterations = plan.alterations
         if asked is not None:
             asked.alterations = plan.alterations
         try:
@@ -74,10 +87,9 @@ def middleware(world: World) -> Middleware:
             if asked is not None:
                 crowd.leave(asked)
         is_cut = request.transport is None or request.transport.is_closing()
-        if exchange is not None and (is_cut or plan is not NOTHING_WRONG):
-            _mark_unanswered(exchange.sent, plan, is_cut=is_cut)
-        if asked is not None and (is_cut or plan is not NOTHING_WRONG):
-            _mark_unanswered(asked.sent, plan, is_cut=is_cut)
+        told = exchange or asked or other
+        if told is not None and (is_cut or plan is not NOTHING_WRONG):
+            _mark_unanswered(told.sent, plan, is_cut=is_cut)
         token = asked.token if asked else _token(request)
         token = exchange.question.token if exchange else token
         status = CUT if is_cut else response.status
@@ -197,12 +209,16 @@ def _entry(
 
 
 def _is_abroad(world: World, target: Target, token: str | None) -> bool:
-    """Say whether a token went to a host that is nobody's, or a Graph token to the model's."""
-    if token is None or target.host in {*HOSTS, *TWILIO_HOSTS}:
+    """Say whether a token went to a host that is nobody's, or to one that is another's."""
+    if token is None:
         return False
-    return target.kind == "foreign" or token in world.tokens
+    known = world.tokens.get(token)
+    if known is not None:
+        return target.host not in HOMES.get(known.kind, HOSTS)
+    return target.kind == "foreign"
 
 
 def _token(request: web.Request) -> str | None:
     header = request.headers.get("Authorization", "").partition(" ")[2].strip()
+    header = header or request.headers.get(chatwoot.TOKEN_HEADER, "")
     return header or request.query.get("access_token")
