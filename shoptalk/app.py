@@ -16,6 +16,7 @@ from shoptalk.db.models import ChannelIntegration
 from shoptalk.db.presence import Presence
 from shoptalk.errors import UsageError
 from shoptalk.importer.pace import Pace
+from shoptalk.importer.plan import PollPlan
 from shoptalk.platforms import registry
 from shoptalk.platforms.base import Platform, Surroundings
 from shoptalk.platforms.session import HostSession
@@ -25,7 +26,7 @@ from shoptalk.vault import Vault, open_vault
 
 if TYPE_CHECKING:
     from shoptalk.importer.channels import Importer
-    from shoptalk.responder.passes import Responder
+    from shoptalk.responder.passes import Responder, Selector
 
 log = logging.getLogger(__name__)
 
@@ -36,6 +37,7 @@ class App:
     def __init__(self, settings: Settings, *, clock: Clock) -> None:
         self.settings = settings
         self.clock = clock
+        self.role = "a command"  #: what it does, as others see it in `status`
         self._embedded: EmbeddedServer | None = None
         self._database: Database | None = None
         self._schema_fits = False
@@ -106,7 +108,7 @@ class App:
         """An adapter for credentials that may not be stored (yet)."""
         surroundings = Surroundings(
             session=self._connections.enter_context(HostSession()),
-            settings=self.settings.base_urls,
+            settings=self.settings.for_platforms,
             clock=self.clock,
             chat=ChatTables(self.database, name, account.external_id),
         )
@@ -148,6 +150,39 @@ class App:
                 self._paces[channel.id] = Pace(rate)
             return self._paces[channel.id]
 
+    def not_polled(self) -> list[str]:
+        """The platforms whose messages come in another way."""
+        return [each.name for each in _loadable_adapters() if not each.can.polled]
+
+    @property
+    def poll_plan(self) -> PollPlan:
+        return PollPlan(
+            interval=timedelta(seconds=self.settings.poll_interval_seconds),
+            longest=timedelta(seconds=self.settings.poll_interval_max_seconds),
+        )
+
+    def selector(self) -> "Selector":
+        """Whoever decides what is to be answered; it needs no model."""
+        from shoptalk.db.selection import BufferPolicy, SelectionPolicy
+        from shoptalk.responder.passes import Selector
+        from shoptalk.responder.window import reply_windows
+
+        settings = self.settings
+        return Selector(
+            database=self.database,
+            buffer=BufferPolicy(
+                quiet=timedelta(milliseconds=settings.message_buffer_duration_ms),
+                most_messages=settings.max_buffer_size,
+                longest=timedelta(milliseconds=settings.max_buffer_age_ms),
+            ),
+            policy=SelectionPolicy(
+                takeover_pause=timedelta(seconds=settings.takeover_pause_seconds),
+                backlog_after=timedelta(seconds=settings.backlog_after_seconds),
+            ),
+            windows=reply_windows(_loadable_adapters()),
+            clock=self.clock,
+        )
+
     def importer(self) -> "Importer":
         """Whoever imports.
 
@@ -155,7 +190,6 @@ class App:
             UsageError: there is no key to the channels' credentials.
         """
         from shoptalk.importer.channels import Importer
-        from shoptalk.importer.plan import PollPlan
 
         _ = self.vault  # now, and not once a channel
         return Importer(
@@ -165,10 +199,7 @@ class App:
             overlap=self.settings.poll_overlap,
             concurrency=self.settings.worker_concurrency,
             more_tries=2,
-            plan=PollPlan(
-                interval=timedelta(seconds=self.settings.poll_interval_seconds),
-                longest=timedelta(seconds=self.settings.poll_interval_max_seconds),
-            ),
+            plan=self.poll_plan,
             clock=self.clock,
         )
 
@@ -178,11 +209,9 @@ class App:
         Raises:
             UsageError: there is no key to any model.
         """
-        from shoptalk.db.selection import BufferPolicy, SelectionPolicy
         from shoptalk.responder.answer import Answerer, AnswerPolicy
         from shoptalk.responder.model.openai_client import make_client, make_model
         from shoptalk.responder.passes import Responder
-        from shoptalk.responder.window import reply_windows
 
         settings = self.settings
         if settings.openai_api_key is None:
@@ -190,16 +219,10 @@ class App:
                 "OPENAI_API_KEY is not set: answering needs a model. "
                 "Any text will do for a compatible server that wants none."
             )
+        selector = self.selector()
         policy = AnswerPolicy(
-            buffer=BufferPolicy(
-                quiet=timedelta(milliseconds=settings.message_buffer_duration_ms),
-                most_messages=settings.max_buffer_size,
-                longest=timedelta(milliseconds=settings.max_buffer_age_ms),
-            ),
-            selection=SelectionPolicy(
-                takeover_pause=timedelta(seconds=settings.takeover_pause_seconds),
-                backlog_after=timedelta(seconds=settings.backlog_after_seconds),
-            ),
+            buffer=selector.buffer,
+            selection=selector.policy,
             most_replies_an_hour=settings.max_replies_per_hour,
             default_model=settings.openai_model,
             longest_thinking=timedelta(milliseconds=settings.ai_processing_timeout_ms),
@@ -213,19 +236,14 @@ class App:
             policy=policy,
             clock=self.clock,
         )
-        return Responder(
-            answerer,
-            self.presence,
-            windows=reply_windows(_loadable_adapters()),
-            concurrency=settings.worker_concurrency,
-        )
+        return Responder(answerer, selector, self.presence, concurrency=settings.worker_concurrency)
 
     @property
     def presence(self) -> Presence:
         """What tells others that this process is alive."""
         with self._lock:
             if self._presence is None:
-                self._presence = Presence(self.database.engine)
+                self._presence = Presence(self.database.engine, self.role)
             return self._presence
 
     def close(self) -> None:

@@ -24,6 +24,7 @@ COMMANDS = {
     "reply": ("reply:reply", "One responder pass, then exit. Safe in cron."),
     "backfill": ("imports:backfill", "Import a channel's history again, resumable."),
     "run": ("run:run", "Import and reply every few seconds until stopped."),
+    "worker": ("worker:worker", "Take work from the shared database, beside others."),
     "status": ("status:status", "Show channels, queue, last runs and errors."),
     "why": ("why:why", "Tell why a message was answered, or why not."),
     "backlog": ("backlog:backlog", "What waited long: list it, have it answered, dismiss it."),

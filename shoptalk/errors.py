@@ -10,6 +10,7 @@ ShoptalkError
     ChannelStopped     nothing on this channel works until its owner acts; `.remedy` says how
     GiveUp             this one message, thread or person cannot be reached; the rest can
       WindowClosed     the platform's reply window for this customer is over
+      OptedOut         this customer wants no more messages; until they say otherwise, none
       ThreadTaken      another app holds the thread; wait for the customer's next message
     DeliveryUncertain  it may have been sent; read the thread back before repeating
     BadPayload         a response or record makes no sense; set it aside and carry on
@@ -104,6 +105,10 @@ class GiveUp(PlatformError):
 
 class WindowClosed(GiveUp):
     """The platform's reply window for this customer is over."""
+
+
+class OptedOut(GiveUp):
+    """This customer has told the platform to let no more messages through."""
 
 
 class ThreadTaken(GiveUp):

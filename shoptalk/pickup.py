@@ -6,19 +6,26 @@ come during such a poll are followed by another: it may have begun before they w
 
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from threading import Event
 
 from shoptalk.app import App
 from shoptalk.db.channels import pollable_channels
 from shoptalk.db.chat import channels_with_unseen
+from shoptalk.db.models import ChannelIntegration
 from shoptalk.db.wakeup import Listener, Wakeup, WakeupKind
 from shoptalk.importer.channels import Importer
 
 
 class PickUp:
-    """What is done when something was heard. `reply` has a responder pass made by somebody."""
+    """What is done when something was heard.
 
-    def __init__(self, app: App, importer: Importer, *, reply: Callable[[], None]) -> None:
+    Args:
+        importer: None: another process polls.
+        reply: has a responder pass made by somebody.
+    """
+
+    def __init__(self, app: App, importer: Importer | None, *, reply: Callable[[], None]) -> None:
         self._app = app
         self._importer = importer
         self._reply = reply
@@ -38,21 +45,29 @@ class PickUp:
 
     def _poll(self, channel_ids: Collection[int]) -> bool:
         """Poll those that may be polled now; tell whether there was anything new."""
-        if not channel_ids:
+        if not channel_ids or self._importer is None:
             return False
+        now = self._app.clock()
         with self._app.database.transaction() as session:
-            due = pollable_channels(session, None, due_at=self._app.clock())
+            connected = pollable_channels(session, None, due_at=None)
         reports = [
             self._importer.poll(channel)
-            for channel in due
-            if channel.id in channel_ids and self._app.is_polled(channel)
+            for channel in connected
+            if channel.id in channel_ids
+            and self._app.is_polled(channel)
+            and not _is_failing(channel, now)
         ]
         return any(report.stored.new for report in reports)
 
 
+def _is_failing(channel: ChannelIntegration, now: datetime) -> bool:
+    """Whether it waits because of trouble, and not only for its turn."""
+    return bool(channel.failures and channel.next_poll_at and channel.next_poll_at > now)
+
+
 @contextmanager
 def picking_up(
-    app: App, importer: Importer, *, reply: Callable[[], None], until: Event
+    app: App, importer: Importer | None, *, reply: Callable[[], None], until: Event
 ) -> Iterator[None]:
     """Listen while the block runs, or until the event; at its end nothing is half done."""
     pick_up = PickUp(app, importer, reply=reply)

@@ -10,6 +10,7 @@ import logging
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
@@ -17,10 +18,11 @@ from typing import Any
 from apscheduler.events import EVENT_JOB_ERROR, EVENT_JOB_MAX_INSTANCES, EVENT_JOB_MISSED
 from apscheduler.schedulers.background import BackgroundScheduler
 from apscheduler.triggers.interval import IntervalTrigger
+from sqlalchemy.exc import SQLAlchemyError
 
 from shoptalk.app import App
 from shoptalk.credentials import check_next_due
-from shoptalk.db.channels import pollable_channels
+from shoptalk.db.channels import claim_due_channels
 from shoptalk.db.models import ChannelIntegration
 from shoptalk.db.runs import forget_uneventful
 from shoptalk.importer.channels import Importer
@@ -29,6 +31,7 @@ from shoptalk.responder.passes import Responder
 log = logging.getLogger(__name__)
 
 TIDY_EVERY = timedelta(days=1)
+SHORTEST_WAIT_SECONDS = 0.05  #: for a turn that is due and that nobody could claim just now
 KEEP_UNEVENTFUL = timedelta(days=2)  #: import runs that met nothing
 
 
@@ -37,23 +40,31 @@ def utc_now() -> datetime:
 
 
 class Ticker:
-    """The work of a tick, and what is under way. Knows no schedule."""
+    """The work of a tick, and what is under way. Knows no schedule.
 
-    def __init__(self, app: App, importer: Importer, responder: Responder) -> None:
+    Any number of them share a database: each takes the channels and turns that nobody else has.
+
+    Args:
+        importer: None: another process imports.
+        responder: None: another process answers.
+    """
+
+    def __init__(
+        self, app: App, importer: Importer | None = None, responder: Responder | None = None
+    ) -> None:
         self._app = app
         self._importer = importer
         self._responder = responder
-        self._pool = ThreadPoolExecutor(
-            app.settings.worker_concurrency, thread_name_prefix="import"
-        )
+        self._selector = app.selector()
+        self._concurrency = app.settings.worker_concurrency
+        self._pool = ThreadPoolExecutor(self._concurrency, thread_name_prefix="import")
         self._history_pool = ThreadPoolExecutor(2, thread_name_prefix="history")
-        self._reply_pool = ThreadPoolExecutor(1, thread_name_prefix="reply")
         self._check_pool = ThreadPoolExecutor(1, thread_name_prefix="check")
         self._polling: dict[int, Future[None]] = {}
         self._reading_history: dict[int, Future[None]] = {}
-        self._is_replying = False
-        self._is_reply_wanted = False
         self._checking: dict[int, Future[None]] = {}
+        self._replier: threading.Thread | None = None
+        self._is_reply_wanted = threading.Event()
         self._tidied_at: datetime | None = None
         self._starting = threading.Lock()
         self._stopping = threading.Event()
@@ -62,19 +73,8 @@ class Ticker:
         """Start importing every due channel that is not being imported, and a responder pass."""
         if self._stopping.is_set():
             return
-        with self._app.database.transaction() as session:
-            channels = pollable_channels(session, None, due_at=self._app.clock())
-        for channel in channels:
-            if not self._app.is_polled(channel):
-                continue
-            self._start(self._polling, self._pool, channel.id, partial(self._poll, channel))
-            if channel.history_state == "waiting" and channel.last_poll_at is not None:
-                self._start(
-                    self._reading_history,
-                    self._history_pool,
-                    channel.id,
-                    partial(self._history, channel),
-                )
+        if self._importer is not None:
+            self._import_due()
         self._start(self._checking, self._check_pool, 0, self._look_after)
         self.reply()
 
@@ -84,17 +84,47 @@ class Ticker:
         It has a thread of its own: while a model takes its time, importing goes on.
         """
         with self._starting:
-            self._is_reply_wanted = True
-            if not self._is_replying and not self._stopping.is_set():
-                self._is_replying = True
-                self._reply_pool.submit(self._reply_while_wanted)
+            if self._stopping.is_set():
+                return
+            self._is_reply_wanted.set()
+            if self._replier is None:
+                self._replier = threading.Thread(target=self._reply_when_wanted, name="reply")
+                self._replier.start()
 
     def stop(self) -> None:
         """Begin nothing more, and wait until nothing is half done."""
         with self._starting:
             self._stopping.set()
-        for pool in (self._pool, self._history_pool, self._reply_pool, self._check_pool):
+        self._is_reply_wanted.set()
+        if self._replier is not None:
+            self._replier.join()
+        for pool in (self._pool, self._history_pool, self._check_pool):
             pool.shutdown(wait=True, cancel_futures=True)
+
+    def _import_due(self) -> None:
+        """Claim as many channels as there are threads for; whoever is ready claims more."""
+        free = self._concurrency - sum(not each.done() for each in self._polling.values())
+        if free <= 0:
+            return
+        now = self._app.clock()
+        with self._app.database.transaction() as session:
+            channels = claim_due_channels(
+                session,
+                not_polled=self._app.not_polled(),
+                now=now,
+                not_before=self._app.poll_plan.not_before(now),
+                limit=free,
+            )
+        is_all = len(channels) < free
+        for channel in channels:
+            self._start(self._polling, self._pool, channel.id, partial(self._poll, channel, is_all))
+            if channel.history_state == "waiting" and channel.last_poll_at is not None:
+                self._start(
+                    self._reading_history,
+                    self._history_pool,
+                    channel.id,
+                    partial(self._history, channel),
+                )
 
     def _start(
         self,
@@ -108,15 +138,30 @@ class Ticker:
             if not self._stopping.is_set() and (before is None or before.done()):
                 under_way[key] = pool.submit(_whatever_happens, work)
 
-    def _reply_while_wanted(self) -> None:
-        while self._take_up_reply():
-            _whatever_happens(lambda: self._responder.answer_all_due(stop=self._stopping.is_set))
+    def _reply_when_wanted(self) -> None:
+        """Make a pass whenever one is asked for, and when the next turn is due."""
+        wait: float | None = None
+        while True:
+            self._is_reply_wanted.wait(wait)
+            self._is_reply_wanted.clear()
+            if self._stopping.is_set():
+                return
+            wait = None  # for the next tick, should this fail
+            _whatever_happens(self._reply)
+            with suppress(SQLAlchemyError):  # the next tick tells
+                wait = self._seconds_until_due()
 
-    def _take_up_reply(self) -> bool:
-        with self._starting:
-            self._is_replying = self._is_reply_wanted and not self._stopping.is_set()
-            self._is_reply_wanted = False
-            return self._is_replying
+    def _reply(self) -> None:
+        if self._responder is None:
+            self._selector.select()
+        else:
+            self._responder.answer_all_due(stop=self._stopping.is_set)
+
+    def _seconds_until_due(self) -> float | None:
+        due_at = self._selector.next_due()
+        if due_at is None or self._responder is None:
+            return None
+        return max((due_at - self._app.clock()).total_seconds(), SHORTEST_WAIT_SECONDS)
 
     def _look_after(self) -> None:
         """What is done once a day; polling does not wait for it."""
@@ -128,13 +173,20 @@ class Ticker:
                 forget_uneventful(session, before=now - KEEP_UNEVENTFUL)
             self._tidied_at = now
 
-    def _poll(self, channel: ChannelIntegration) -> None:
+    def _poll(self, channel: ChannelIntegration, is_all: bool) -> None:
+        """Import a channel. Where more were due than there were threads, take the next."""
+        assert self._importer is not None
         report = self._importer.poll(channel)
         if report.stored.new:
             self.reply()  # opens the turn now, so that its buffer is not a tick longer
+        if not is_all and not self._stopping.is_set():
+            self._pool.submit(_whatever_happens, self._import_due)
 
     def _history(self, channel: ChannelIntegration) -> None:
-        self._importer.read_history(channel, stop=self._stopping.is_set)
+        assert self._importer is not None
+        with self._app.presence.alone_at(channel.id) as is_ours:
+            if is_ours:
+                self._importer.read_history(channel, stop=self._stopping.is_set)
 
 
 def _whatever_happens(work: Callable[[], object]) -> None:

@@ -36,6 +36,7 @@ class Settings(BaseSettings):
     whatsapp_api_base_url: str = f"https://graph.facebook.com/{GRAPH_VERSION}"
     twilio_api_base_url: str = "https://api.twilio.com"
     chatwoot_base_url: str = "https://app.chatwoot.com"
+    chatwoot_typing_indicator_enabled: bool = True
 
     openai_api_key: SecretStr | None = None
     openai_base_url: str = OPENAI_URL
@@ -94,6 +95,12 @@ class Settings(BaseSettings):
     @property
     def poll_overlap(self) -> timedelta:
         return timedelta(seconds=self.poll_overlap_seconds)
+
+    @property
+    def for_platforms(self) -> dict[str, str]:
+        """What adapters are told: the base URLs, and what their settings switch on or off."""
+        typing = str(self.chatwoot_typing_indicator_enabled).lower()
+        return {**self.base_urls, "chatwoot_typing_indicator_enabled": typing}
 
     @property
     def base_urls(self) -> dict[str, str]:

@@ -9,10 +9,25 @@ from typing import Any
 Clock = Callable[[], datetime]  #: aware UTC; only the CLI and the scheduler pass a real one
 
 
+class Work(StrEnum):
+    """What a process may do of all there is to do."""
+
+    IMPORT = "import"
+    REPLY = "reply"
+
+
 class SenderType(StrEnum):
     CUSTOMER = "customer"
     EMPLOYEE = "employee"  #: a person at the shop
-    AGENT = "agent"  #: the AI
+    AGENT = "agent"  #: the AI, or another machine that speaks for the shop
+    NOTE = "note"  #: between people at the shop; the customer never sees it
+    ACTIVITY = "activity"  #: noted by the platform itself, such as an assignment
+
+
+#: Who can be heard by the customer on our side. Notes and activities are neither an answer nor
+#: part of what was said, and no model reads them.
+OUR_SIDE = (SenderType.EMPLOYEE, SenderType.AGENT)
+BEHIND_THE_SCENES = (SenderType.NOTE, SenderType.ACTIVITY)
 
 
 class ContentType(StrEnum):
@@ -32,6 +47,14 @@ class ContentType(StrEnum):
     CONTACT = "contact"
     DELETED = "deleted"
     UNSUPPORTED = "unsupported"  #: the platform will not show it to us
+
+
+class Custody(StrEnum):
+    """Whose a thread is by the platform's own account, where it keeps one."""
+
+    PERSON = "person"  #: given to a person, or put away by one
+    AI = "ai"  #: left to machines until one of them gives it up
+    ANYONE = "anyone"
 
 
 class ConversationStatus(StrEnum):
@@ -75,13 +98,15 @@ class Outcome(StrEnum):
     HISTORY = "history"  #: written before the cut-over
     AI_OFF = "ai_off"
     ANSWERED_BY_PERSON = "answered_by_person"
-    TAKEN_OVER = "taken_over"  #: a person has answered lately; the AI steps back for a while
+    TAKEN_OVER = "taken_over"  #: a person has answered lately, or holds the thread
     REPLY_LIMIT = "reply_limit"  #: the AI has said enough here for an hour
     LOOP = "loop"  #: both sides repeat themselves
     DISMISSED = "dismissed"  #: the owner decided so
     WINDOW_CLOSED = "window_closed"
     UNREACHABLE = "unreachable"  #: the platform will not deliver to this customer
     THREAD_TAKEN = "thread_taken"  #: another app holds the thread
+    OPTED_OUT = "opted_out"  #: the customer wants no more messages
+    KEYWORD = "keyword"  #: a word like HELP, which the platform answers itself
     DELIVERY_FAILED = "delivery_failed"
     DELIVERY_UNCERTAIN = "delivery_uncertain"
     MODEL_FAILED = "model_failed"
@@ -90,6 +115,11 @@ class Outcome(StrEnum):
     @property
     def sentence(self) -> str:
         return _OUTCOME_SENTENCES[self]
+
+    @property
+    def needs_person(self) -> bool:
+        """Whether the customer is left without an answer that a person could still give."""
+        return self in _NEED_A_PERSON
 
 
 _OUTCOME_SENTENCES = {
@@ -104,11 +134,26 @@ _OUTCOME_SENTENCES = {
     Outcome.WINDOW_CLOSED: "It was older than the platform's reply window.",
     Outcome.UNREACHABLE: "The platform does not deliver to this customer.",
     Outcome.THREAD_TAKEN: "Another app holds this thread on the platform.",
+    Outcome.OPTED_OUT: "The customer has opted out: no message goes to them until they opt in.",
+    Outcome.KEYWORD: "It was a word that the platform answers itself.",
     Outcome.DELIVERY_FAILED: "The answer could not be delivered.",
     Outcome.DELIVERY_UNCERTAIN: "Whether the answer arrived cannot be told; a person must look.",
     Outcome.MODEL_FAILED: "The model gave no usable answer.",
     Outcome.PRICE_REFUSED: "The model insisted on a price that is not the shop's.",
 }
+
+_NEED_A_PERSON = frozenset(
+    {
+        Outcome.REPLY_LIMIT,
+        Outcome.LOOP,
+        Outcome.WINDOW_CLOSED,
+        Outcome.UNREACHABLE,
+        Outcome.DELIVERY_FAILED,
+        Outcome.DELIVERY_UNCERTAIN,
+        Outcome.MODEL_FAILED,
+        Outcome.PRICE_REFUSED,
+    }
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,6 +174,15 @@ class Attachment:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DeliveryReport:
+    """What the platform says became of a message it had taken from us. Final."""
+
+    arrived: bool
+    reason: str = ""  #: why it did not arrive, with the platform's own code
+    outcome: Outcome = Outcome.DELIVERY_FAILED  #: what that means for the message it answered
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class InboundMessage:
     """One message as a platform shows it, from either side of the thread."""
 
@@ -139,6 +193,8 @@ class InboundMessage:
     content_type: ContentType = ContentType.TEXT
     attachments: Sequence[Attachment] = ()
     reply_to: str | None = None  #: message_id this one answers, as the platform says
+    attachments_apart: int = 0  #: attachments that must be asked for (see FetchesAttachments)
+    delivery: DeliveryReport | None = None  #: of ours; None: not known (yet)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

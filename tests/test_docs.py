@@ -36,6 +36,8 @@ from shoptalk.errors import PlatformError
 from shoptalk.importer.catalog_file import CatalogRow
 from shoptalk.platforms.base import Capabilities
 from shoptalk.sandbox.accounts import AccountSettings
+from shoptalk.sandbox.chatwoot.desk import WEBSITE
+from shoptalk.sandbox.chatwoot.desk import WHATSAPP as WHATSAPP_INBOX
 from shoptalk.sandbox.fault_params import PARAMS
 from shoptalk.sandbox.openai.script import Step
 from shoptalk.sandbox.server import SandboxServer
@@ -52,7 +54,16 @@ LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
 
 PAGE, INSTAGRAM, INSTAGRAM_LOGIN, PHONE = "550011", "17841400000000001", "17841400000000002", "4711"
-TOKENS = {PAGE: "page-token", INSTAGRAM: "ig-page", INSTAGRAM_LOGIN: "ig-login", PHONE: "wa"}
+CHATWOOT = "61"
+ACCOUNT_SID, SENDERS = "AC" + "0123456789abcdef" * 2, ("+15550100", "whatsapp:+15550100")
+TOKENS = {
+    PAGE: "page-token",
+    INSTAGRAM: "ig-page",
+    INSTAGRAM_LOGIN: "ig-login",
+    PHONE: "wa",
+    CHATWOOT: "cw",
+    ACCOUNT_SID: "twilio-token",
+}
 PORT = "8765"  #: the port in the documents; the tests take a free one
 
 #: The commands that run until they are stopped, and what they say once they are at work.
@@ -179,10 +190,16 @@ def opened(app: App, sandbox: SandboxServer) -> dict[str, str]:
         "instagram", INSTAGRAM_LOGIN, "corner.two", TOKENS[INSTAGRAM_LOGIN], login="instagram"
     ).settings.change(unmetered)
     world.add_account("whatsapp", PHONE, "Corner Shop", TOKENS[PHONE])
+    world.add_account("chatwoot", CHATWOOT, "Corner Shop", TOKENS[CHATWOOT])
+    for sender in SENDERS:
+        world.add_account(
+            "twilio", sender, "Corner Shop", TOKENS[ACCOUNT_SID], account_sid=ACCOUNT_SID
+        )
     for platform, account, more in (
         ("facebook", PAGE, {}),
         ("instagram", INSTAGRAM_LOGIN, {"login": "instagram"}),
         ("whatsapp", PHONE, {}),
+        ("twilio", ACCOUNT_SID, {"number": SENDERS[0]}),
     ):
         config = {"access_token": TOKENS[account], **more}
         connect_channel(app, platform, account, config, name=None, ai_default=True)
@@ -218,6 +235,11 @@ def opened(app: App, sandbox: SandboxServer) -> dict[str, str]:
             "INSTAGRAM_ID": INSTAGRAM,
             "INSTAGRAM_LOGIN_ID": INSTAGRAM_LOGIN,
             "PHONE_NUMBER_ID": PHONE,
+            "CHATWOOT_ACCOUNT_ID": CHATWOOT,
+            "CHATWOOT_ADDRESS": f"{sandbox.url}/chatwoot",
+            "INBOX_ID": str(WEBSITE),
+            "WHATSAPP_INBOX_ID": str(WHATSAPP_INBOX),
+            "ACCOUNT_SID": ACCOUNT_SID,
             "CHANNEL_ID": str(channels[0].id),
             "CONVERSATION_ID": str(waits.id),
             "DELIVERY_ID": str(failed.id),
@@ -362,6 +384,13 @@ def test_the_readme_lists_every_setting_with_its_default() -> None:
 
 def test_the_readme_lists_every_outcome() -> None:
     assert first_cells(README, "outcome") == [str(outcome) for outcome in Outcome]
+
+
+def test_the_operations_page_names_the_outcomes_that_are_handed_over() -> None:
+    page = (ROOT / "docs" / "operations.md").read_text("utf-8")
+    named = re.search(r"ends in a way that needs a person \(([^)]+)\)", page)
+    assert named is not None
+    assert re.findall(r"`(\w+)`", named[1]) == [str(each) for each in Outcome if each.needs_person]
 
 
 def test_the_sandbox_page_lists_every_fault_and_setting() -> None:

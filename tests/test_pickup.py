@@ -276,7 +276,7 @@ def test_work_that_fails_is_logged_without_words_and_the_next_wakeup_is_followed
         eventually(lambda: len(asked) == 1)
         for number in (2, 3):
             site.visitor_writes("Hello!")
-            eventually(lambda: len(asked) == number)  # noqa: B023
+            eventually(lambda: len(asked) >= number)  # noqa: B023
     assert "a wake-up could not be followed" in caplog.messages
     assert "customer words" not in caplog.text
 

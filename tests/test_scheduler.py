@@ -100,6 +100,7 @@ class Works:
     """A ticker over a shop, and the gates in it."""
 
     def __init__(self, shop: Shop) -> None:
+        self.shop = shop
         self.importer = GatedImporter(shop.app.importer())
         responder = shop.app.responder()
         self.model = GatedModel(responder._answerer.model)
@@ -108,6 +109,7 @@ class Works:
 
     def tick(self) -> None:
         self.ticker.tick()
+        self.shop.wait(seconds=10)
 
     def tick_until(self, holds: Callable[[], object]) -> None:
         """Tick again and again: what was still under way at one tick is begun at a later one."""
@@ -386,7 +388,10 @@ def test_a_tick_that_fails_is_logged_without_a_traceback_and_the_next_one_runs(
 class Process:
     """`shoptalk run` with short intervals, against the shop's sandbox and database."""
 
-    def __init__(self, shop: Shop, folder: Path, *, name: str = "run", **environment: str) -> None:
+    def __init__(
+        self, shop: Shop, folder: Path, *words: str, name: str = "run", **environment: str
+    ) -> None:
+        self._words = words or ("run",)
         self.stderr = folder / f"{name}.stderr"
         self.stdout = folder / f"{name}.stdout"
         self._environment = environment_of(shop) | environment
@@ -395,7 +400,7 @@ class Process:
     def __enter__(self) -> "Process":
         with self.stdout.open("wb") as out, self.stderr.open("wb") as err:
             self._process = subprocess.Popen(
-                [sys.executable, "-c", "from shoptalk.cli import main; main()", "run"],
+                [sys.executable, "-c", "from shoptalk.cli import main; main()", *self._words],
                 cwd=self._folder,
                 env=self._environment,
                 stdin=subprocess.DEVNULL,

@@ -19,7 +19,11 @@ def channels() -> None:
 
 @channels.command()
 @click.argument("platform")
-@click.option("--account-id", required=True, help="The platform's id: of a Page, a phone number.")
+@click.option(
+    "--account-id",
+    required=True,
+    help="The platform's id: of a Page, a phone number, a Chatwoot account; Twilio's account SID.",
+)
 @click.option(
     "--access-token",
     envvar="SHOPTALK_ACCESS_TOKEN",
@@ -32,6 +36,13 @@ def channels() -> None:
 )
 @click.option("--app-secret", envvar="SHOPTALK_APP_SECRET", help="Signs each call if given.")
 @click.option("--login", type=click.Choice(["page", "instagram"]), help="Instagram: which login.")
+@click.option("--base-url", help="Chatwoot: the server's address; default: CHATWOOT_BASE_URL.")
+@click.option("--inbox", help="Chatwoot: the id of the only inbox to answer; default: all of them.")
+@click.option(
+    "--number",
+    help="Twilio: the number customers write to, +15550100 or whatsapp:+15550100.",
+)
+@click.option("--api-key", help="Twilio: the SID of an API key, whose secret is then the token.")
 @click.option(
     "--config",
     "more",
@@ -54,6 +65,10 @@ def connect(
     access_token_file: Path | None,
     app_secret: str | None,
     login: str | None,
+    base_url: str | None,
+    inbox: str | None,
+    number: str | None,
+    api_key: str | None,
     more: tuple[str, ...],
     name: str | None,
     ai: str | None,
@@ -75,7 +90,15 @@ def connect(
     else:
         _refuse_token(platform, access_token_file)
         access_token = None
-    config = {"access_token": access_token, "app_secret": app_secret, "login": login}
+    config = {
+        "access_token": access_token,
+        "app_secret": app_secret,
+        "login": login,
+        "base_url": base_url,
+        "inbox": inbox,
+        "number": number,
+        "api_key": api_key,
+    }
     config |= _pairs(more, taken=config.keys())
     channel = connect_channel(
         app,

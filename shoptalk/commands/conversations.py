@@ -34,6 +34,7 @@ def _row(conversation: Conversation) -> dict[str, Any]:
         "customer_phone": conversation.customer_phone,
         "status": conversation.status,
         "ai_enabled": conversation.ai_enabled,
+        "opted_out": conversation.is_opted_out,
         "conversation_state": conversation.conversation_state,
         "message_count": conversation.message_count,
         "last_message_at": moment(conversation.last_message_at),

@@ -15,7 +15,7 @@ def deliveries() -> None:
 @deliveries.command("list")
 @click.option(
     "--status",
-    type=click.Choice(["waiting", "sending", "sent", "failed", "uncertain"]),
+    type=click.Choice(["waiting", "sending", "sent", "delivered", "failed", "uncertain"]),
     help="Only those that stand so.",
 )
 @limit_option

@@ -21,12 +21,14 @@ def status(app: App, as_json: bool) -> None:
     from shoptalk.commands.live import channel_table, state_of, totals_lines
     from shoptalk.credentials import credential_warnings
     from shoptalk.db.circuits import troubled
+    from shoptalk.db.presence import who_is_present
     from shoptalk.db.status import channel_statuses, runs_with_gaps, totals
 
     workspace_id, now = app.workspace_id(), app.clock()
     with app.database.transaction() as session:
         channels = channel_statuses(session, workspace_id, now=now)
         counts = totals(session, workspace_id, since=now - LATELY, now=now)
+        workers = who_is_present(session)
         breakers = [
             {
                 "name": circuit.name,
@@ -76,6 +78,7 @@ def status(app: App, as_json: bool) -> None:
                 for row in channels
             ],
             "last_24_hours": asdict(counts) | {"oldest_due_at": moment(counts.oldest_due_at)},
+            "workers": [{"what": each.what, "since": moment(each.since)} for each in workers],
             "circuit_breakers": breakers,
             "gaps": gaps,
         }
@@ -93,6 +96,8 @@ def status(app: App, as_json: bool) -> None:
             console.print(visible(f"channel {row.channel.id}: {warning}"))
     for line in totals_lines(counts, now=now):
         console.print(line)
+    for present in workers:
+        console.print(visible(f"at work           {present.what}, since {moment(present.since)}"))
     for breaker in breakers:
         state = f"not asked until {breaker['open_until']}" if breaker["open_until"] else "asked"
         console.print(

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 from sqlalchemy import Row, select, text
 from sqlalchemy.orm import Session
 
+from shoptalk.db.custody import IS_HELD
 from shoptalk.db.models import Agent, ChannelIntegration, Conversation, Order, Turn
 from shoptalk.db.selection import SelectionPolicy
 from shoptalk.db.turns import leave_to_person
@@ -20,10 +21,12 @@ ORDERS_LOOKED_AT = 20  #: the latest of a conversation, of which a customer may 
 class Standing:
     """What speaks for or against answering a turn, as of one moment."""
 
+    opted_out: bool
     ai_enabled: bool
     answered_by_person: bool  #: after everything the customer wrote in it
     person_wrote_within: bool  #: after some of it
-    taken_over: bool  #: a person has written lately and not handed the conversation back
+    taken_over: bool
+    #: a person has written lately, or holds it on the platform, and not handed it back
     answered_lately: int  #: turns of the conversation within the last hour
     message_count: int  #: of the turn
 
@@ -33,6 +36,7 @@ class Spoken:
     """One message, as far as a reader needs it."""
 
     id: int
+    message_id: str  #: the platform's
     sender_type: str
     content_type: str
     content: str
@@ -49,12 +53,16 @@ class Brief:
     standing: Standing
     messages: Sequence[Spoken]  #: of the turn, oldest first
     earlier: Sequence[Spoken]
-    #: said before, oldest first; not what still waits and will get an answer of its own
+    #: said before, oldest first; not what still waits and will get an answer of its own, nor what
+    #: the customer does not see
     orders: Sequence[Order]  #: of the conversation, the latest first
 
 
-_STANDING = text("""
+_STANDING = text(f"""
     SELECT queue.id, conversation.ai_enabled, burst.message_count,
+        coalesce(
+            conversation.opted_out_at >= coalesce(conversation.opted_in_at, '-infinity'), false
+        ) AS opted_out,
         EXISTS (
             SELECT FROM messages AS person
             WHERE person.conversation_id = queue.conversation_id
@@ -67,7 +75,7 @@ _STANDING = text("""
               AND person.sender_type = 'employee'
               AND (person.created_at, person.sequence_no) > (oldest.created_at, oldest.sequence_no)
         ) AS person_wrote_within,
-        EXISTS (
+        {IS_HELD} IS TRUE OR EXISTS (
             SELECT FROM messages AS person
             WHERE person.conversation_id = queue.conversation_id
               AND person.sender_type = 'employee' AND NOT person.is_old
@@ -93,18 +101,20 @@ _STANDING = text("""
         ORDER BY created_at, sequence_no LIMIT 1
     ) AS oldest ON true
     WHERE queue.id = ANY(:turns)
-""")
+""")  # noqa: S608
 
 _SPOKEN = text("""
     SELECT queue.id AS turn_id, line.*
     FROM ai_response_queue AS queue
     CROSS JOIN LATERAL (
-        (SELECT id, sender_type, content_type, content, created_at, sequence_no, true AS is_of_turn
+        (SELECT id, message_id, sender_type, content_type, content, created_at, sequence_no,
+            true AS is_of_turn
         FROM messages WHERE turn_id = queue.id)
         UNION ALL
-        (SELECT id, sender_type, content_type, content, created_at, sequence_no, false
+        (SELECT id, message_id, sender_type, content_type, content, created_at, sequence_no, false
         FROM messages
-        WHERE conversation_id = queue.conversation_id AND NOT (
+        WHERE conversation_id = queue.conversation_id
+            AND sender_type NOT IN ('note', 'activity') AND NOT (
             sender_type = 'customer' AND NOT is_old AND NOT reply_sent AND outcome IS NULL)
         ORDER BY created_at DESC, sequence_no DESC, id DESC LIMIT :most_earlier)
     ) AS line
@@ -136,6 +146,7 @@ def read_standings(
     )
     return {
         row.id: Standing(
+            opted_out=row.opted_out,
             ai_enabled=row.ai_enabled,
             answered_by_person=row.answered_by_person,
             person_wrote_within=row.person_wrote_within,
@@ -211,6 +222,7 @@ def _read_spoken(
 def _spoken(row: Row[Any]) -> Spoken:
     return Spoken(
         id=row.id,
+        message_id=row.message_id,
         sender_type=row.sender_type,
         content_type=row.content_type,
         content=row.content,

@@ -1,10 +1,10 @@
 """Queries on channels and workspaces. Callers own the transaction; nothing here commits."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import func, or_, select, update
+from sqlalchemy import func, or_, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -94,16 +94,60 @@ def pollable_channels(
     return session.scalars(statement.order_by(ChannelIntegration.id)).all()
 
 
+_CLAIM_DUE = text("""
+    WITH due AS (
+        SELECT id FROM channel_integrations
+        WHERE is_connected AND stopped_at IS NULL AND channel <> ALL(:not_polled)
+          AND (next_poll_at IS NULL OR next_poll_at <= :now)
+        ORDER BY next_poll_at NULLS FIRST, id
+        LIMIT :limit
+        FOR NO KEY UPDATE SKIP LOCKED
+    )
+    UPDATE channel_integrations SET next_poll_at = :not_before
+    FROM due WHERE channel_integrations.id = due.id
+    RETURNING channel_integrations.*
+""")
+
+
+def claim_due_channels(
+    session: Session,
+    *,
+    not_polled: Collection[str],
+    now: datetime,
+    not_before: datetime,
+    limit: int,
+) -> Sequence[ChannelIntegration]:
+    """Take up to `limit` channels to poll now; nobody else gets them before `not_before`.
+
+    Args:
+        not_polled: platforms that are not polled at all.
+    """
+    return session.scalars(
+        select(ChannelIntegration).from_statement(_CLAIM_DUE),
+        {
+            "not_polled": list(not_polled),
+            "now": now,
+            "not_before": not_before,
+            "limit": limit,
+        },
+    ).all()
+
+
 def advance_watermark(
     session: Session,
     channel_id: int,
     *,
     to: datetime | None,
+    has_moved: bool,
     begun_at: datetime,
     polled_at: datetime,
     next_poll_at: datetime | None,
 ) -> None:
-    """Note a complete poll. The watermark only moves forward, whoever polls at the same time."""
+    """Note a complete poll. The watermark only moves forward, whoever polls at the same time.
+
+    Args:
+        has_moved: something new was listed; False where only time has passed.
+    """
     if to is not None:
         moved = or_(
             ChannelIntegration.last_fetch_timestamp.is_(None),
@@ -112,7 +156,12 @@ def advance_watermark(
         session.execute(
             update(ChannelIntegration)
             .where(ChannelIntegration.id == channel_id, moved)
-            .values(last_fetch_timestamp=to, watermark_moved_at=polled_at)
+            .values(
+                last_fetch_timestamp=to,
+                watermark_moved_at=polled_at
+                if has_moved
+                else ChannelIntegration.watermark_moved_at,
+            )
         )
     session.execute(
         update(ChannelIntegration)
@@ -122,7 +171,8 @@ def advance_watermark(
             last_error=None,
             remedy=None,
             failures=0,
-            next_poll_at=next_poll_at,
+            # None: as it was claimed
+            next_poll_at=func.coalesce(next_poll_at, ChannelIntegration.next_poll_at),
         )
     )
 

@@ -8,7 +8,13 @@ from sqlalchemy.orm import Session
 
 from shoptalk.db.models import Conversation, Message, Turn
 from shoptalk.errors import UsageError
-from shoptalk.types import ConversationStatus, Outcome, SenderType
+from shoptalk.types import (
+    BEHIND_THE_SCENES,
+    OUR_SIDE,
+    ConversationStatus,
+    Outcome,
+    SenderType,
+)
 
 #: What switching the AI on again takes up: messages that were left to a person.
 GIVEN_TO_PEOPLE = (
@@ -114,7 +120,11 @@ def earlier_messages(session: Session, turn: Turn, *, limit: int) -> list[Messag
     )
     newest = session.scalars(
         select(Message)
-        .where(Message.conversation_id == turn.conversation_id, ~waits)
+        .where(
+            Message.conversation_id == turn.conversation_id,
+            ~waits,
+            Message.sender_type.not_in(BEHIND_THE_SCENES),
+        )
         .order_by(Message.created_at.desc(), Message.sequence_no.desc(), Message.id.desc())
         .limit(limit)
     ).all()
@@ -130,6 +140,11 @@ def last_messages(session: Session, conversation_id: int, *, limit: int) -> list
         .limit(limit)
     ).all()
     return list(reversed(newest))
+
+
+def is_stored(session: Session, message_id: str) -> bool:
+    found = session.scalar(select(Message.id).where(Message.message_id == message_id))
+    return found is not None
 
 
 def find_answer_after(session: Session, message: Message) -> Message | None:
@@ -173,7 +188,7 @@ def switch_ai(session: Session, conversation: Conversation, *, enabled: bool, no
         select(Message.created_at)
         .where(
             Message.conversation_id == conversation.id,
-            Message.sender_type != SenderType.CUSTOMER,
+            Message.sender_type.in_(OUR_SIDE),
         )
         .order_by(Message.created_at.desc())
         .limit(1)

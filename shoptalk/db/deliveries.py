@@ -3,15 +3,15 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import case, select, text, update
+from sqlalchemy import and_, case, null, select, text, update
 from sqlalchemy.orm import Session
 
-from shoptalk.db.models import Delivery, Message, Turn, TurnStatus
+from shoptalk.db.models import Conversation, Delivery, Message, Turn, TurnStatus
 from shoptalk.db.turns import lock_conversation
 from shoptalk.errors import UsageError
 from shoptalk.types import SenderType
 
-SETTLED = ("sent", "failed", "uncertain")
+SETTLED = ("sent", "delivered", "failed", "uncertain")
 BY_HAND = "tried again by hand"
 
 
@@ -43,7 +43,7 @@ def begin_sending(session: Session, turn: Turn, delivery: Delivery, *, now: date
 _RECORD_SENT = text("""
     WITH delivery AS (
         UPDATE deliveries SET status = 'sent', message_id = :message_id, sent_at = :now,
-            failure_reason = NULL
+            failure_reason = NULL, check_at = :check_at
         WHERE id = :delivery_id
     ), stored AS (
         INSERT INTO messages (
@@ -64,8 +64,19 @@ _RECORD_SENT = text("""
 """)
 
 
-def record_sent(session: Session, delivery: Delivery, message_id: str, *, now: datetime) -> None:
-    """The platform took it: keep its id, and the message as one of the conversation's."""
+def record_sent(
+    session: Session,
+    delivery: Delivery,
+    message_id: str,
+    *,
+    now: datetime,
+    check_at: datetime | None = None,
+) -> None:
+    """The platform took it: keep its id, and the message as one of the conversation's.
+
+    Args:
+        check_at: when to ask what became of it; None: the platform does not tell.
+    """
     lock_conversation(session, delivery.conversation_id)
     session.execute(
         _RECORD_SENT,
@@ -75,6 +86,7 @@ def record_sent(session: Session, delivery: Delivery, message_id: str, *, now: d
             "content": delivery.content,
             "conversation_id": delivery.conversation_id,
             "now": now,
+            "check_at": check_at,
         },
     )
 
@@ -113,12 +125,16 @@ def settle_unsent(session: Session, turn: Turn, status: str, reason: str) -> Non
 def retry(session: Session, delivery: Delivery, *, now: datetime) -> None:
     """Take up a turn again whose delivery failed or is uncertain, by a person's decision.
 
-    What an import has met meanwhile did arrive, and is not sent again.
+    What an import has met meanwhile did arrive, and is not sent again. What the platform took and
+    could not deliver is sent anew, as a message of its own.
 
     Raises:
-        UsageError: another turn of the conversation is open.
+        UsageError: another turn of the conversation is open, or the customer has opted out.
     """
     lock_conversation(session, delivery.conversation_id)
+    conversation = session.get_one(Conversation, delivery.conversation_id, populate_existing=True)
+    if conversation.is_opted_out:
+        raise UsageError("The customer has opted out: nothing may be sent until they opt in.")
     if session.scalar(
         select(Turn.id).where(
             Turn.conversation_id == delivery.conversation_id,
@@ -126,12 +142,15 @@ def retry(session: Session, delivery: Delivery, *, now: datetime) -> None:
         )
     ):
         raise UsageError("The conversation is being answered just now: try again in a minute.")
+    was_met = and_(Delivery.message_id.is_not(None), Delivery.sent_at.is_(None))
     session.execute(
         update(Delivery)
         .where(Delivery.turn_id == delivery.turn_id, Delivery.status.in_(["failed", "uncertain"]))
         .values(
-            status=case((Delivery.message_id.is_not(None), "sent"), else_="waiting"),
-            failure_reason=case((Delivery.message_id.is_(None), BY_HAND)),
+            status=case((was_met, "sent"), else_="waiting"),
+            failure_reason=case((was_met, null()), else_=BY_HAND),
+            message_id=case((was_met, Delivery.message_id), else_=null()),
+            sent_at=None,
         )
     )
     session.execute(

@@ -13,8 +13,9 @@ from typing import Any
 from sqlalchemy import Row, func, select, text, update
 from sqlalchemy.orm import Session
 
+from shoptalk.db.custody import note_custody
 from shoptalk.db.models import ChannelIntegration, Conversation, Message
-from shoptalk.types import Customer, InboundMessage, Outcome
+from shoptalk.types import Custody, Customer, InboundMessage, Outcome
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,6 +27,7 @@ class ThreadRows:
     messages: Sequence[InboundMessage]
     updated_at: datetime | None  #: None: what is stored says nothing about the thread's newest
     history_complete: bool  #: nothing older is left to read
+    custody: Custody | None = None  #: None: the platform does not tell whose it is
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,6 +79,12 @@ def find_threads(
         )
         for row in rows
     }
+
+
+def find_stored(session: Session, message_ids: Sequence[str]) -> set[str]:
+    """Those of these messages that are stored."""
+    statement = select(Message.message_id).where(Message.message_id.in_(message_ids))
+    return set(session.scalars(statement))
 
 
 _UPSERT_CONVERSATIONS = text("""
@@ -139,8 +147,8 @@ _INSERT_MESSAGES = text("""
     ), fresh AS (
         SELECT conversation_id, count(*) AS size, max(created_at) AS newest,
             bool_or(sender_type = 'customer') AS by_customer,
-            bool_or(sender_type <> 'customer') AS by_us,
-            array_agg(message_id) FILTER (WHERE sender_type <> 'customer') AS ours
+            bool_or(sender_type IN ('employee', 'agent')) AS by_us,
+            array_agg(message_id) FILTER (WHERE sender_type IN ('employee', 'agent')) AS ours
         FROM touched WHERE is_new GROUP BY conversation_id
     )
     UPDATE conversations SET
@@ -221,6 +229,8 @@ def store_threads(
         },
     )
     rows = {row.thread_id: row for row in conversations}
+    custodies = {each.thread_id: each.custody for each in threads if each.custody is not None}
+    note_custody(session, channel.id, custodies, now=imported_at)
     messages: list[tuple[int, InboundMessage, int]] = []
     for thread in threads:
         row = rows[thread.thread_id]
@@ -249,7 +259,7 @@ def _older_than_stored(
     if newest is None or not messages or messages[-1].created_at < newest:
         return len(messages)
     ids = [message.message_id for message in messages]
-    stored = set(session.scalars(select(Message.message_id).where(Message.message_id.in_(ids))))
+    stored = find_stored(session, ids)
     places = [place for place, message_id in enumerate(ids) if message_id in stored]
     return places[-1] + 1 if places else len(messages)
 
@@ -271,6 +281,7 @@ def _merged(threads: Sequence[ThreadRows]) -> list[ThreadRows]:
             ),
             updated_at=max(filter(None, (before.updated_at, thread.updated_at)), default=None),
             history_complete=before.history_complete or thread.history_complete,
+            custody=thread.custody or before.custody,
         )
     return list(by_id.values())
 

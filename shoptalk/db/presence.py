@@ -7,13 +7,22 @@ claimant may be wrongly thought dead (its connection broke, it did not) costs a 
 every later write checks, and never a second reply.
 """
 
+import os
 import secrets
 import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from socket import gethostname
 
 from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.orm import Session
 
 LOCK_CLASS = 0x7374  #: the first half of all our presence locks
+WORK_CLASS = 0x7375  #: and of the locks on pieces of work
+NAME = "shoptalk: "
 
 #: Whether the claimant named in a row no longer holds its lock; for `WHERE`. The locks are read
 #: after the row, so that a claim made meanwhile cannot look like a dead one's.
@@ -24,9 +33,14 @@ CLAIMANT_IS_GONE = f"""split_part(claimed_by, ':', 1) NOT IN (
 
 
 class Presence:
-    """One process's lock. `name` begins with the lock's number."""
+    """One process's lock. `name` begins with the lock's number.
 
-    def __init__(self, engine: Engine) -> None:
+    Args:
+        what: it does, for those who look who is there.
+    """
+
+    def __init__(self, engine: Engine, what: str = "a command") -> None:
+        self._what = what
         self._engine = engine.execution_options(isolation_level="AUTOCOMMIT")
         self._connection: Connection | None = None
         self._lock = threading.Lock()
@@ -44,6 +58,26 @@ class Presence:
             self._connection = self._connection or self._take()
             return f"{self._key}:{secrets.token_hex(4)}"
 
+    @contextmanager
+    def alone_at(self, work: int) -> Iterator[bool]:
+        """Whether no other process is at a piece of work; it is ours until the block ends.
+
+        Args:
+            work: its number, below 2**31. Two threads of one process are not told apart.
+        """
+        self.name()
+        numbers = {"class": WORK_CLASS, "key": work}
+        is_ours = bool(self._ask("SELECT pg_try_advisory_lock(:class, :key)", numbers))
+        try:
+            yield is_ours
+        finally:
+            if is_ours:
+                self._ask("SELECT pg_advisory_unlock(:class, :key)", numbers)
+
+    def _ask(self, question: str, values: Mapping[str, int]) -> object:
+        with self._lock:
+            return self._connection and self._connection.scalar(text(question), values)
+
     def leave(self) -> None:
         with self._lock:
             if self._connection is not None:
@@ -54,6 +88,10 @@ class Presence:
     def _take(self) -> Connection:
         self._key = secrets.randbelow(2**31)
         connection = self._engine.connect()
+        connection.execute(
+            text("SELECT set_config('application_name', :name, false)"),
+            {"name": f"{NAME}{self._what} {gethostname()}:{os.getpid()}"[:63]},
+        )
         connection.execute(
             text("SELECT pg_advisory_lock(:class, :key)"),
             {"class": LOCK_CLASS, "key": self._key},
@@ -68,3 +106,26 @@ class Presence:
             connection.close()
             return False
         return True
+
+
+@dataclass(frozen=True, slots=True)
+class Present:
+    """A process that answers or imports, and since when."""
+
+    what: str  #: with its machine and process id
+    since: datetime
+
+
+_PRESENT = text("""
+    SELECT substr(activity.application_name, length(:name) + 1) AS what,
+        activity.backend_start AS since
+    FROM pg_stat_activity AS activity
+    WHERE starts_with(activity.application_name, :name)
+      AND activity.datname = current_database()
+    ORDER BY activity.backend_start
+""")
+
+
+def who_is_present(session: Session) -> Sequence[Present]:
+    """Everybody who holds a lock of presence now. The server itself knows: no row to go stale."""
+    return [Present(row.what, row.since) for row in session.execute(_PRESENT, {"name": NAME})]

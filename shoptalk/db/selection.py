@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
+from shoptalk.db.custody import IS_HELD
 from shoptalk.types import Outcome
 
 
@@ -40,10 +41,10 @@ _WAITING = """
 _SETTLE_TOO_OLD = text(f"""
     WITH late AS (
         SELECT conversation.id, now_and_then.oldest
-        FROM unnest(CAST(:platforms AS text[]), CAST(:oldest AS timestamptz[]))
-            AS now_and_then (platform, oldest)
+        FROM unnest(CAST(:platforms AS text[]), CAST(:beginnings AS text[]),
+            CAST(:oldest AS timestamptz[])) AS now_and_then (platform, beginning, oldest)
         JOIN conversations AS conversation USING (platform)
-        WHERE EXISTS (
+        WHERE starts_with(conversation.thread_id, now_and_then.beginning) AND EXISTS (
             SELECT FROM messages AS message
             WHERE message.conversation_id = conversation.id
               AND message.created_at < now_and_then.oldest AND {_WAITING})
@@ -52,6 +53,19 @@ _SETTLE_TOO_OLD = text(f"""
     UPDATE messages AS message SET outcome = :window_closed
     FROM late WHERE message.conversation_id = late.id
       AND message.created_at < late.oldest AND {_WAITING}
+""")  # noqa: S608
+
+_SETTLE_OPTED_OUT = text(f"""
+    WITH out AS (
+        SELECT conversation.id FROM conversations AS conversation
+        WHERE conversation.opted_out_at >= coalesce(conversation.opted_in_at, '-infinity')
+          AND EXISTS (
+            SELECT FROM messages AS message
+            WHERE message.conversation_id = conversation.id AND {_WAITING})
+        FOR NO KEY UPDATE SKIP LOCKED
+    )
+    UPDATE messages AS message SET outcome = :opted_out
+    FROM out WHERE message.conversation_id = out.id AND {_WAITING}
 """)  # noqa: S608
 
 _SETTLE_TAKEN_OVER = text(f"""
@@ -64,7 +78,7 @@ _SETTLE_TAKEN_OVER = text(f"""
               AND created_at > :since
               AND created_at > coalesce(conversation.ai_resumed_at, '-infinity')
         ) AS person
-        WHERE person.wrote_at IS NOT NULL AND EXISTS (
+        WHERE (person.wrote_at IS NOT NULL OR {IS_HELD}) AND EXISTS (
             SELECT FROM messages AS message
             WHERE message.conversation_id = conversation.id AND {_WAITING})
         FOR NO KEY UPDATE OF conversation SKIP LOCKED
@@ -143,15 +157,17 @@ _GATHER = text(f"""
 def settle(
     session: Session,
     policy: SelectionPolicy,
-    windows: Mapping[str, timedelta],
+    windows: Mapping[tuple[str, str], timedelta],
     *,
     now: datetime,
 ) -> None:
     """Give waiting messages that will not be answered their outcome.
 
     Args:
-        windows: how long after a message each platform takes a reply, by its name.
+        windows: how long after a message a reply is taken, by the platform's name and by how
+            the ids of its threads begin.
     """
+    session.execute(_SETTLE_OPTED_OUT, {"opted_out": Outcome.OPTED_OUT})
     session.execute(_SETTLE_SWITCHED_OFF, {"ai_off": Outcome.AI_OFF})
     session.execute(
         _SETTLE_TAKEN_OVER,
@@ -164,7 +180,8 @@ def settle(
     session.execute(
         _SETTLE_TOO_OLD,
         {
-            "platforms": list(windows),
+            "platforms": [platform for platform, _ in windows],
+            "beginnings": [beginning for _, beginning in windows],
             "oldest": [now - window for window in windows.values()],
             "window_closed": Outcome.WINDOW_CLOSED,
         },

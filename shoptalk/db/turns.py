@@ -11,10 +11,10 @@ messages: storing, gathering and sending meet on the same rows all the time.
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import select, text, tuple_, update
+from sqlalchemy import func, select, text, tuple_, update
 from sqlalchemy.orm import Session, aliased
 
-from shoptalk.db.models import Conversation, Delivery, Message, Turn
+from shoptalk.db.models import Conversation, Delivery, Message, Turn, TurnStatus
 from shoptalk.db.presence import CLAIMANT_IS_GONE
 from shoptalk.types import ConversationState, Outcome, SenderType
 
@@ -47,6 +47,16 @@ def claim_due(
         {"claimant": claimant, "now": now, "until": until, "limit": limit},
     ).all()
     return sorted(turns, key=lambda turn: turn.due_at)
+
+
+def next_due(session: Session) -> datetime | None:
+    """When the next turn is due that nobody has claimed."""
+    return session.scalar(
+        select(func.min(Turn.due_at)).where(
+            Turn.status.in_([TurnStatus.BUFFERING, TurnStatus.SENDING]),
+            Turn.claimed_until.is_(None),
+        )
+    )
 
 
 # In the order in which storing locks them, so that the two never wait for each other.

@@ -22,9 +22,12 @@ from shoptalk.db.inbox import (
     threads_with_unfinished_history,
 )
 from shoptalk.db.models import ChannelIntegration, Conversation
+from shoptalk.db.opt_outs import note_words
 from shoptalk.db.runs import add_run
 from shoptalk.errors import ChannelStopped, PlatformError, RetryLater, Throttled
 from shoptalk.importer.ahead import Ahead
+from shoptalk.importer.attachments import with_attachments
+from shoptalk.importer.keywords import words_of
 from shoptalk.importer.plan import SPARE_FROM_PERCENT
 from shoptalk.importer.reader import Reader
 from shoptalk.importer.report import RunReport
@@ -170,6 +173,7 @@ class _History:
         while not self._must_stop():
             question = self._reader.page if is_skimming else self._reader.past
             page = question(cursor, since=self._since)
+            page = with_attachments(self._database, self._reader, page)
             unread = list(self._unread(page.threads))
             if is_skimming and not self._is_cheap(unread, page):
                 is_skimming = False  # here it is where the walk broke off
@@ -285,6 +289,8 @@ class _History:
             self._report.stored += store_threads(
                 session, self._channel, rows, imported_at=self._clock(), backwards=True
             )
+            keywords = self._reader.platform.can.keywords
+            note_words(session, self._channel.id, words_of(rows, keywords))
         reach("history.page_stored")
 
     def _wanted(self, messages: Sequence[InboundMessage]) -> Sequence[InboundMessage]:

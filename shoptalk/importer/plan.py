@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 #: A channel waits this share of the time it has been silent for: a customer who writes after an
 #: hour of silence is seen within a minute of it.
 WAIT_OF_SILENCE = 1 / 60
+EARLY = 0.9  #: of a wait, after which a tick may end it: ticks do not come to the millisecond
 SPARE_FROM_PERCENT = 50
 LONGEST_SPARING = timedelta(hours=1)
 DAY = timedelta(days=1)
@@ -23,6 +24,10 @@ class PollPlan:
     interval: timedelta
     longest: timedelta
 
+    def not_before(self, claimed_at: datetime) -> datetime:
+        """Until when nobody else polls a channel that is polled now."""
+        return claimed_at + self.interval * EARLY
+
     def next_poll_at(
         self, begun_at: datetime, *, active_at: datetime | None, spare: timedelta = timedelta(0)
     ) -> datetime | None:
@@ -33,10 +38,10 @@ class PollPlan:
             spare: what its allowance asks for, see `sparing`.
         """
         silence = begun_at - active_at if active_at is not None else timedelta(0)
-        wait = max(min(silence * WAIT_OF_SILENCE, self.longest), spare)
-        if wait <= self.interval:
+        quiet = min(silence * WAIT_OF_SILENCE, self.longest)
+        if max(quiet, spare) <= self.interval:
             return None
-        return begun_at + wait - self.interval / 2  # ticks are not to the millisecond
+        return begun_at + max(quiet * EARLY, spare)
 
 
 def sparing(*, usage_percent: int, calls_of_day: int) -> timedelta:

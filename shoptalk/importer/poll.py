@@ -24,7 +24,9 @@ from shoptalk.db.inbox import (
     threads_to_read_again,
 )
 from shoptalk.db.models import ChannelIntegration
+from shoptalk.db.opt_outs import note_words
 from shoptalk.db.runs import add_run, calls_since
+from shoptalk.db.wakeup import Wakeup, WakeupKind, wake
 from shoptalk.errors import (
     BadPayload,
     ChannelStopped,
@@ -33,6 +35,9 @@ from shoptalk.errors import (
     RetryLater,
     Throttled,
 )
+from shoptalk.importer.attachments import with_attachments
+from shoptalk.importer.deliveries import DeliveryNews
+from shoptalk.importer.keywords import words_of
 from shoptalk.importer.plan import DAY, EVERY_TICK, SPARE_FROM_PERCENT, PollPlan, sparing
 from shoptalk.importer.reader import Reader
 from shoptalk.importer.report import RunReport
@@ -69,10 +74,12 @@ def poll_channel(
     try:
         walk.read_list()
         walk.read_threads_again()
+        walk.deliveries.ask()
     except PlatformError:
         walk.store(complete=False)
         raise
     walk.store(complete=True)
+    walk.deliveries.note()
 
 
 class _Walk:
@@ -93,6 +100,7 @@ class _Walk:
         self._channel = channel
         self._reader = reader
         self._report = report
+        self.deliveries = DeliveryNews(database, channel.id, reader, clock=clock)
         self._overlap = overlap
         self._plan = plan
         self._clock = clock
@@ -102,6 +110,7 @@ class _Walk:
         self._tried: dict[str, datetime] = {}  # threads of this walk, and as of which change
         self._read_again: list[tuple[str, datetime, bool]] = []
         self._newest: datetime | None = None  # on the first page
+        self._settled_until: datetime | None = None  # as the platform says with it
         self._failed_in_a_row = 0
 
     def read_list(self) -> None:
@@ -112,9 +121,12 @@ class _Walk:
             reach("import.page_read")
             if cursor is None:
                 self._newest = max(_changes(page), default=None)
-            self._read_changed(page)
+                self._settled_until = page.settled_until
+            self.deliveries.gather(page)
+            self._read_changed(with_attachments(self._database, self._reader, page))
             cursor = page.next_cursor
-            if cursor is None or _ends_before(page, self._look_back_to):
+            is_over = not page.another_list_follows and _ends_before(page, self._look_back_to)
+            if cursor is None or is_over:
                 return
             if asked[cursor] == TIMES_ASKED:
                 if self._reader.is_last_page_again(page):
@@ -282,6 +294,10 @@ class _Walk:
             )
             stored = store_threads(session, self._channel, self._rows, imported_at=now)
             self._report.stored += stored
+            if stored.new:
+                wake(session, Wakeup(WakeupKind.REPLY, self._channel.id))
+            keywords = self._reader.platform.can.keywords
+            note_words(session, self._channel.id, words_of(self._rows, keywords))
             if stored.unfinished and self._reader.platform.can.history:
                 resume_history(session, self._channel.id)
             for thread_id, at, failed in self._read_again:
@@ -291,6 +307,7 @@ class _Walk:
                     session,
                     self._channel.id,
                     to=self._watermark(),
+                    has_moved=self._has_moved,
                     begun_at=self._begun_at,
                     polled_at=now,
                     next_poll_at=self._next_poll_at(session, now),
@@ -301,25 +318,35 @@ class _Walk:
         reach("import.after_store")
 
     def _next_poll_at(self, session: Session, now: datetime) -> datetime | None:
-        channel, before = self._channel, self._channel.last_fetch_timestamp
-        has_moved = before is None or (self._newest is not None and self._newest > before)
+        channel = self._channel
         usage = self._reader.usage
         percent = usage.percent if usage else channel.usage_percent or 0
         calls = calls_since(session, channel.id, now - DAY) if percent > SPARE_FROM_PERCENT else 0
         return self._plan.next_poll_at(
             self._begun_at,
-            active_at=now if has_moved else channel.watermark_moved_at,
+            active_at=now if self._has_moved else channel.watermark_moved_at,
             spare=sparing(usage_percent=percent, calls_of_day=calls + self._report.calls),
         )
 
     def _watermark(self) -> datetime | None:
         """What this walk has shown to be stored: up to the newest change on its first page.
 
+        Where the platform says until when its list is settled, it is no more than that, and no
+        less than what cannot be late any longer.
         A first poll has looked back beyond the cut-over, so all that is new is stored from there.
         """
         if self._channel.last_fetch_timestamp is None:
             return max(filter(None, (self._newest, self._channel.connected_at)))
-        return self._newest
+        if self._settled_until is None:
+            return self._newest
+        cannot_be_late = self._settled_until - self._overlap
+        return min(max(self._newest or cannot_be_late, cannot_be_late), self._settled_until)
+
+    @property
+    def _has_moved(self) -> bool:
+        """Whether something new was listed; time alone may move the watermark too."""
+        before = self._channel.last_fetch_timestamp
+        return before is None or (self._newest is not None and self._newest > before)
 
 
 def _kept_aside(piece: ThreadSlice, *, for_good: bool) -> ThreadRows:

@@ -1,8 +1,9 @@
 """Asking a platform: paced, counted, and with smaller questions where it wants them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime
+from functools import partial
 from typing import TypeVar
 
 from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_random_exponential
@@ -18,12 +19,21 @@ from shoptalk.errors import (
 from shoptalk.importer.pace import Pace
 from shoptalk.importer.report import RunReport, storable
 from shoptalk.importer.sizes import PageSize, PageSizes
-from shoptalk.platforms.base import Page, Platform, ShowsPast, ThreadPage, Usage
-from shoptalk.types import Unreadable
+from shoptalk.platforms.base import (
+    FetchesAttachments,
+    Page,
+    Platform,
+    ShowsPast,
+    TellsDelivery,
+    ThreadPage,
+    Usage,
+)
+from shoptalk.types import Attachment, DeliveryReport, Unreadable
 
 LONGEST_PAUSE_SECONDS = 2.0  #: before a question is asked again
 
 Answer = TypeVar("Answer", Page, ThreadPage)
+T = TypeVar("T")
 
 
 class Reader:
@@ -73,6 +83,20 @@ class Reader:
         except TooMuchData:  # even a single thread is too much to be shown whole
             return self.page(cursor, since=since)
 
+    def attachments(self, message_id: str) -> Sequence[Attachment]:
+        assert isinstance(self.platform, FetchesAttachments)
+        return self._ask(partial(self.platform.fetch_attachments, message_id))
+
+    def delivery(self, message_id: str) -> DeliveryReport | None:
+        assert isinstance(self.platform, TellsDelivery)
+        return self._counted(partial(self.platform.fetch_delivery, message_id))
+
+    def put_aside(self, reason: str, thread_id: str | None, message_id: str) -> None:
+        """Put on record what could not be read of one message."""
+        self._report.put_aside(
+            [Unreadable(reason=reason, thread_id=thread_id, message_id=message_id)]
+        )
+
     @property
     def shows_past(self) -> bool:
         """Whether `past` shows more than `page`."""
@@ -92,22 +116,10 @@ class Reader:
         return page
 
     def _asked(self, size: PageSize, question: Callable[[int], Answer]) -> Answer:
-        """One answer, in as many questions as it takes.
-
-        What the platform finds too much is asked for in halves. What it merely stumbled over is
-        asked again soon: a walk of many pages would hardly ever end on a platform that fails now
-        and then.
-        """
-        patience = Retrying(
-            stop=stop_after_attempt(1 + self._more_tries),
-            retry=retry_if_exception(_is_stumble),
-            wait=wait_random_exponential(multiplier=0.2, max=LONGEST_PAUSE_SECONDS),
-            sleep=self._pace.sleep,
-            reraise=True,
-        )
+        """One answer; what the platform finds too much is asked for in halves."""
         while True:
             try:
-                answer: Answer = patience(self._counted, size, question)
+                answer = self._ask(partial(self._sized, size, question))
             except TooMuchData:
                 if not size.refused():
                     raise
@@ -117,15 +129,33 @@ class Reader:
                 self.usage = answer.usage or self.usage
                 return answer
 
-    def _counted(self, size: PageSize, question: Callable[[int], Answer]) -> Answer:
-        self._pace.wait(politely=self._politely)
-        self._report.calls += 1
+    def _sized(self, size: PageSize, question: Callable[[int], Answer]) -> Answer:
         self._asked_for = size.now
         try:
             return question(size.now)
         except TimedOut:
             size.timed_out()  # it may have been too much
             raise
+
+    def _ask(self, ask: Callable[[], T]) -> T:
+        """One question, asked again soon where the platform merely stumbled over it.
+
+        A walk of many pages would hardly ever end on a platform that fails now and then.
+        """
+        patience = Retrying(
+            stop=stop_after_attempt(1 + self._more_tries),
+            retry=retry_if_exception(_is_stumble),
+            wait=wait_random_exponential(multiplier=0.2, max=LONGEST_PAUSE_SECONDS),
+            sleep=self._pace.sleep,
+            reraise=True,
+        )
+        answer: T = patience(self._counted, ask)
+        return answer
+
+    def _counted(self, ask: Callable[[], T]) -> T:
+        self._pace.wait(politely=self._politely)
+        self._report.calls += 1
+        return ask()
 
     def is_last_page_again(self, page: Page | ThreadPage) -> bool:
         """Whether a page that comes again and again may be taken for the end.

@@ -100,6 +100,7 @@ def rows_of(
         messages=[_storable_message(message) for message in ordered],
         updated_at=piece.updated_at,
         history_complete=history_complete,
+        custody=piece.custody,
     )
 
 

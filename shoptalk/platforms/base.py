@@ -2,8 +2,8 @@
 
 An adapter translates one vendor's API into the words of the design and does nothing else:
 no database, no sleeping, no retrying. Each method makes at most one HTTP request (`identify`
-may make a few), so that whoever calls it can count and pace. A call that cannot be completed
-raises one of `shoptalk.errors`; the job decides what happens next.
+and `hand_over` may make a few), so that whoever calls it can count and pace. A call that cannot
+be completed raises one of `shoptalk.errors`; the job decides what happens next.
 
 A *slice* is the newest part of one thread as one answer shows it. A *cursor* is the vendor's
 pointer to the next page, worthless after this poll and never a URL.
@@ -18,10 +18,13 @@ from typing import Protocol, runtime_checkable
 import requests
 
 from shoptalk.types import (
+    Attachment,
     ChatLine,
     ChatThread,
     Clock,
+    Custody,
     Customer,
+    DeliveryReport,
     InboundMessage,
     Unreadable,
 )
@@ -31,6 +34,16 @@ class TextUnit(StrEnum):
     CHARACTERS = "characters"  #: Unicode code points
     UTF8_BYTES = "utf8_bytes"
     UTF16_UNITS = "utf16_units"
+    SMS_SEGMENTS = "sms_segments"  #: what an SMS is cut into and billed by (see sms_segments.py)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Keywords:
+    """Words that mean something to the platform when a message is nothing else. In lower case."""
+
+    stop: frozenset[str]  #: the customer wants no more messages
+    start: frozenset[str]  #: and takes that back
+    answered: frozenset[str] = frozenset()  #: the platform answers these itself
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,11 +55,22 @@ class Capabilities:
     typing: bool
     max_text: int  #: longest text of one message, in `text_unit`
     text_unit: TextUnit = TextUnit.CHARACTERS
+    brief: int | None = None
+    #: how much of `text_unit` an answer should keep to, where more costs the shop; None: no matter
     reply_window: timedelta | None = None  #: after the customer's last message; None: no limit
+    reply_windows: Mapping[str, timedelta] = field(default_factory=dict)
+    #: by how a thread's id begins, where threads differ; goes before `reply_window`
+    keywords: Keywords | None = None
     readable_messages: int | None = None  #: newest a thread shows in detail; None: all of them
     calls_per_second: float | None = None  #: reads allowed per account
     most_listed: int = 100  #: threads that one answer can list without trouble
     needs_token: bool = True  #: connecting takes an access token
+
+    def reply_window_of(self, thread_id: str) -> timedelta | None:
+        for beginning, window in self.reply_windows.items():
+            if thread_id.startswith(beginning):
+                return window
+        return self.reply_window
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,6 +116,19 @@ class ThreadSlice:
     #: cursor for `fetch_thread` to read on where `messages` ends; None: the thread has no more.
     #: "" is the cursor of the newest page, for platforms whose list shows no messages
     unreadable: Sequence[Unreadable] = ()
+    custody: Custody | None = None  #: whose it is; None: the platform does not tell
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ThreadState:
+    """How a thread stands at this moment. Where the platform does not tell: nothing is known."""
+
+    custody: Custody | None = None
+    can_reply: bool = True  #: False: the thread's reply window is over
+    said_by_us: str | None = None
+    #: message_id of the newest message, where our side wrote it: by a person, perhaps
+    max_text: int | None = None  #: where a thread takes less than the platform's `max_text`
+    text_unit: TextUnit = TextUnit.CHARACTERS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,6 +138,11 @@ class Page:
     threads: Sequence[ThreadSlice]
     next_cursor: str | None  #: None on the last page; a page may be empty and still have one
     unreadable: Sequence[Unreadable] = ()  #: records that could not even be placed in a thread
+    settled_until: datetime | None = None
+    #: of a first page: platform time before which nothing is still to come, where the platform
+    #: tells; None: as of the newest row
+    another_list_follows: bool = False
+    #: the walk goes on with a list that begins at the present, however old this page's rows are
     usage: Usage | None = None
 
 
@@ -119,6 +161,7 @@ class ThreadPage:
 class Recipient:
     thread_id: str
     customer_id: str
+    last_message_id: str | None = None  #: the customer's newest, which some show typing for
     reference: str | None = None
     #: the delivery's own name, the same at each try; who can tell by it sends nothing twice
 
@@ -165,7 +208,8 @@ class Surroundings:
     """What an adapter is handed beside its account."""
 
     session: requests.Session
-    settings: Mapping[str, str]  #: base URLs by setting name, e.g. "facebook_api_base_url"
+    settings: Mapping[str, str]
+    #: base URLs by setting name, e.g. "facebook_api_base_url"; switches as "true" or "false"
     clock: Clock
     chat: ChatDesk | None = None  #: this account's, where our own tables are the platform
 
@@ -238,6 +282,25 @@ class ShowsPast(Protocol):
         ...
 
 
+@runtime_checkable
+class TellsDelivery(Protocol):
+    """Optional: what became of a message can be asked after the platform has taken it.
+
+    What the list shows of it comes with the messages, as `InboundMessage.delivery`.
+    """
+
+    def fetch_delivery(self, message_id: str) -> DeliveryReport | None:
+        """Ask about one message of ours; None: still on its way."""
+        ...
+
+
+@runtime_checkable
+class FetchesAttachments(Protocol):
+    """Optional: the list says how many attachments a message has, and no more."""
+
+    def fetch_attachments(self, message_id: str) -> Sequence[Attachment]: ...
+
+
 def credential_health(platform: Platform) -> CredentialHealth:
     """What the adapter can tell about its credentials; empty where it cannot.
 
@@ -247,3 +310,47 @@ def credential_health(platform: Platform) -> CredentialHealth:
     if isinstance(platform, TellsCredentialHealth):
         return platform.check_credentials()
     return CredentialHealth()
+
+
+@runtime_checkable
+class TellsThreadState(Protocol):
+    """Optional: the platform knows whose a thread is, and its lists tell it late."""
+
+    def thread_state(self, recipient: Recipient) -> ThreadState:
+        """Ask how the thread stands now; asked just before each answer."""
+        ...
+
+
+def thread_state(platform: Platform, recipient: Recipient) -> ThreadState:
+    """How the thread stands, as far as the adapter can tell.
+
+    Raises:
+        PlatformError: it could not be told now.
+    """
+    if isinstance(platform, TellsThreadState):
+        return platform.thread_state(recipient)
+    return ThreadState()
+
+
+@runtime_checkable
+class HidesTyping(Protocol):
+    """Optional: what `show_typing` shows stays until it is hidden."""
+
+    def hide_typing(self, recipient: Recipient) -> None:
+        """Show that nothing is being written any more. A courtesy, as showing it is."""
+        ...
+
+
+@runtime_checkable
+class HandsOver(Protocol):
+    """Optional: people at the shop work on the platform, and can be told that it is their turn."""
+
+    def hand_over(self, recipient: Recipient, reason: str) -> None:
+        """Put the thread before the shop's people, with the reason; never before the customer.
+
+        Doing it again where it was done changes nothing.
+
+        Raises:
+            PlatformError: some of it was not done.
+        """
+        ...

@@ -10,21 +10,16 @@ API: https://developers.facebook.com/docs/graph-api/overview
 
 import hashlib
 import hmac
-import json
 import math
-import socket
-import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from email.utils import parsedate_to_datetime
+from datetime import datetime, timedelta
 from http import HTTPStatus
 from typing import Any, TypeGuard
 from urllib.parse import parse_qs, quote, urlsplit
 
 import requests
 from requests.auth import AuthBase
-from urllib3.exceptions import ConnectTimeoutError, NewConnectionError
 
 from shoptalk.errors import (
     BadPayload,
@@ -38,6 +33,7 @@ from shoptalk.errors import (
 )
 from shoptalk.platforms.base import Surroundings, Usage
 from shoptalk.platforms.graph_errors import Purpose, platform_error, whole_number
+from shoptalk.platforms.http import date_of, json_in, never_left, origin_of
 from shoptalk.types import Account
 
 API_VERSION = "v25.0"
@@ -145,7 +141,7 @@ class GraphClient:
             return None
         try:
             target = urlsplit(link if isinstance(link, str) else "")
-            is_ours = not target.netloc or _origin(link) == _origin(self._base_url)
+            is_ours = not target.netloc or origin_of(link) == origin_of(self._base_url)
             host = "".join(filter(str.isprintable, target.hostname or ""))[:253]
         except ValueError:
             raise BadPayload("paging.next is not an address", platform=self._platform) from None
@@ -200,7 +196,7 @@ class GraphClient:
         return {"appsecret_proof": digest.hexdigest(), **extra}
 
     def _failure(self, exc: requests.RequestException, purpose: Purpose) -> PlatformError:
-        if _never_left(exc):
+        if never_left(exc):
             return RetryLater("no connection could be made", platform=self._platform)
         is_late = isinstance(exc, requests.Timeout)
         lost = "no answer in time" if is_late else "the connection broke"
@@ -209,7 +205,7 @@ class GraphClient:
         return (TimedOut if is_late else RetryLater)(lost, platform=self._platform)
 
     def _checked(self, response: requests.Response, purpose: Purpose) -> Answer:
-        status, body = response.status_code, _json(response.content)
+        status, body = response.status_code, json_in(response.content)
         usage = usage_from(response.headers)
         regain_after = usage.regain_after if usage else None
         error = body.get("error") if isinstance(body, Mapping) else None
@@ -218,7 +214,7 @@ class GraphClient:
                 error, platform=self._platform, purpose=purpose, regain_after=regain_after
             )
         if 200 <= status < 300 and isinstance(body, Mapping) and error is None:
-            return Answer(body=body, usage=usage, answered_at=_date_of(response))
+            return Answer(body=body, usage=usage, answered_at=date_of(response))
         if 300 <= status < 400:
             raise BadPayload(f"HTTP {status}: a redirect is not followed", platform=self._platform)
         text = f"HTTP {status} without an answer that makes sense"
@@ -258,7 +254,7 @@ def usage_from(headers: Mapping[str, str]) -> Usage | None:
     percents: list[int] = []
     waits: list[timedelta] = []
     for name in USAGE_HEADERS:
-        for meters in _meters(_json(headers.get(name, "").encode())):
+        for meters in _meters(json_in(headers.get(name, "").encode())):
             percents += [math.ceil(meters[key]) for key in METERS if _is_amount(meters.get(key))]
             minutes = meters.get("estimated_time_to_regain_access")
             if _is_amount(minutes) and minutes > 0:  # 0 only says "not blocked now"
@@ -279,52 +275,3 @@ def _meters(header: Any) -> list[Mapping[str, Any]]:
 
 def _is_amount(value: object) -> TypeGuard[float]:
     return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < 1_000_000
-
-
-def _json(content: bytes) -> Any:
-    """The JSON value in `content`, None where there is none."""
-    try:
-        return json.loads(content)
-    except (ValueError, RecursionError):  # not JSON, not Unicode, or nested to no end
-        return None
-
-
-def _date_of(response: requests.Response) -> datetime | None:
-    try:
-        moment = parsedate_to_datetime(response.headers.get("Date", ""))
-    except (ValueError, TypeError):
-        return None
-    return moment.replace(tzinfo=moment.tzinfo or UTC).astimezone(UTC)
-
-
-def _origin(url: str) -> tuple[str, str | None, int | None]:
-    parts = urlsplit(url)
-    port = parts.port or {"https": 443, "http": 80}.get(parts.scheme)
-    return parts.scheme, parts.hostname, port
-
-
-_NOT_CONNECTED = (
-    NewConnectionError,
-    ConnectTimeoutError,
-    ConnectionRefusedError,
-    socket.gaierror,
-    ssl.SSLCertVerificationError,
-)
-
-
-def _never_left(exc: requests.RequestException) -> bool:
-    """Whether the request certainly never left us: refused, unknown host, wrong certificate.
-
-    Only `args` and `reason` are looked through. What Python chains on its own may be the
-    leftover of an earlier call.
-    """
-    if isinstance(exc, requests.ConnectTimeout | ValueError):  # ValueError: not even a valid URL
-        return True
-    causes: list[object] = [exc]
-    while causes:
-        cause = causes.pop()
-        if isinstance(cause, _NOT_CONNECTED):
-            return True
-        if isinstance(cause, Exception):
-            causes += [*cause.args, getattr(cause, "reason", None)]
-    return False

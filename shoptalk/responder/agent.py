@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from datetime import timedelta
 from time import monotonic
 
-from shoptalk.errors import ModelRefused, ModelUnavailable, PriceRefused
+from shoptalk.errors import ModelError, ModelRefused, ModelUnavailable, PriceRefused
 from shoptalk.responder.model.base import Model, Prompt, ToolCall
 from shoptalk.responder.tools import CREATE_ORDER
 
@@ -12,6 +12,8 @@ MOST_ROUNDS = 6  #: a model that still calls tools after that many answers is go
 
 RunTool = Callable[[str], str]  #: from the arguments' JSON text to the result's
 FindWrongPrices = Callable[[str], Sequence[str]]  #: the amounts of a text that are not the shop's
+
+AskForLess = Callable[[str], str | None]  #: what to say of a text that is too long
 
 CORRECTION = """\
 Your answer was not sent: {amounts} cannot be found in the catalog or in an order. Write the whole
@@ -24,12 +26,14 @@ def compose_reply(
     *,
     create_order: RunTool,
     find_wrong_prices: FindWrongPrices = lambda _text: (),
+    ask_for_less: AskForLess = lambda _text: None,
     longest: timedelta,
     elapsed: Callable[[], float] = monotonic,
 ) -> str:
     """The text to send. Tools run on the way, with their effects.
 
     Args:
+        ask_for_less: asked once; where no shorter answer comes, the long one is taken.
         longest: what all rounds together may take.
         elapsed: a clock that only goes forward, in seconds.
 
@@ -41,26 +45,38 @@ def compose_reply(
     deadline = elapsed() + longest.total_seconds()
     talk = model.begin(prompt)
     corrected = False
-    for _ in range(MOST_ROUNDS):
-        left = deadline - elapsed()
-        if left <= 0:
-            raise ModelUnavailable("the model did not finish in time")
-        said = talk.ask(timeout_seconds=left)
-        if not said.tool_calls:
+    too_long: str | None = None  # an answer that will do, if no shorter one comes
+    try:
+        for _ in range(MOST_ROUNDS):
+            left = deadline - elapsed()
+            if left <= 0:
+                raise ModelUnavailable("the model did not finish in time")
+            said = talk.ask(timeout_seconds=left)
+            if said.tool_calls:
+                too_long = None  # it says nothing of what the tools do now
+                for call in said.tool_calls:
+                    talk.tell(call, _run(call, create_order))
+                continue
             text = _storable(said.text).strip()
             if not text:
                 raise ModelRefused("the model's answer is empty")
             wrong = find_wrong_prices(text)
-            if not wrong:
+            complaint = None if wrong or too_long else ask_for_less(text)
+            if complaint is not None:
+                too_long = text
+                talk.correct(complaint)
+            elif not wrong:
                 return text
-            if corrected:
+            elif corrected:
                 raise PriceRefused(f"the model quoted {', '.join(wrong)}")
-            corrected = True
-            talk.correct(CORRECTION.format(amounts=", ".join(wrong)))
-            continue
-        for call in said.tool_calls:
-            talk.tell(call, _run(call, create_order))
-    raise ModelRefused("the model kept calling tools and gave no answer")
+            else:
+                corrected = True
+                talk.correct(CORRECTION.format(amounts=", ".join(wrong)))
+        raise ModelRefused("the model kept calling tools and gave no answer")
+    except ModelError:
+        if too_long is None:
+            raise
+        return too_long
 
 
 def _storable(text: str) -> str:

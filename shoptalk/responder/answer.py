@@ -9,7 +9,7 @@ process that dies leaves a claim that lapses and rows that say how far it came.
 
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from sqlalchemy.orm import Session
@@ -20,33 +20,35 @@ from shoptalk.db import circuits, turns
 from shoptalk.db.briefs import Standing, read_briefs, read_standings
 from shoptalk.db.catalog import orders_of_conversation
 from shoptalk.db.channels import stop_channel
+from shoptalk.db.conversations import is_stored
+from shoptalk.db.custody import note_custody
 from shoptalk.db.deliveries import deliveries_of, settle_unsent
 from shoptalk.db.engine import Database
-from shoptalk.db.models import ChannelIntegration, Conversation, Delivery, Turn, TurnStatus
+from shoptalk.db.models import ChannelIntegration, Delivery, Turn, TurnStatus
+from shoptalk.db.opt_outs import note_opted_out
 from shoptalk.db.selection import BufferPolicy, SelectionPolicy
 from shoptalk.errors import (
+    BadPayload,
     ChannelStopped,
-    DeliveryUncertain,
-    GiveUp,
     ModelRefused,
     ModelUnavailable,
     PlatformError,
     PriceRefused,
     RetryLater,
     ShoptalkError,
-    ThreadTaken,
     Throttled,
-    WindowClosed,
 )
-from shoptalk.platforms.base import Platform, Recipient
+from shoptalk.outcomes import outcome_of
+from shoptalk.platforms.base import Capabilities, Platform, Recipient, ThreadState, thread_state
 from shoptalk.responder import tools
 from shoptalk.responder.agent import compose_reply
+from shoptalk.responder.brevity import ask_for_less, brevity_hint, limited, parts_of
 from shoptalk.responder.context import LAST_MESSAGES, Context, Writer
 from shoptalk.responder.deliver import ClaimLost, Courier
 from shoptalk.responder.loops import is_loop
-from shoptalk.responder.model.base import Model
+from shoptalk.responder.manners import hand_over, recipient_of, typing_shown
+from shoptalk.responder.model.base import Model, Prompt
 from shoptalk.responder.quotes import Placed, unbacked
-from shoptalk.responder.split import split
 from shoptalk.responder.window import WINDOW_MARGIN
 from shoptalk.types import Clock, Outcome
 
@@ -103,6 +105,14 @@ class Answerer:
 
     def answer(self, context: Context) -> Outcome | None:
         """Bring the turn as far as it goes now; return its outcome once it has one."""
+        outcome = self._bring_on(context)
+        if outcome is not None and outcome.needs_person:
+            platform = self.platform_of(context.brief.channel)
+            recipient = recipient_of(context.brief.conversation)
+            hand_over(platform, recipient, outcome, about=_about(context.brief.turn))
+        return outcome
+
+    def _bring_on(self, context: Context) -> Outcome | None:
         turn, channel = context.brief.turn, context.brief.channel
         try:
             return self._answer(context, self.platform_of(channel))
@@ -129,7 +139,7 @@ class Answerer:
         except RetryLater as exc:
             self._put_back(turn, exc, wait=exc.retry_after or _backoff(turn), failed=True)
         except PlatformError as exc:
-            return self._close(turn, _outcome_of(exc), str(exc))
+            return self._close(turn, outcome_of(exc), str(exc))
         return None
 
     def _answer(self, context: Context, platform: Platform) -> Outcome | None:
@@ -138,7 +148,7 @@ class Answerer:
             database=self.database,
             platform=platform,
             conversation=context.brief.conversation,
-            why_not=lambda: self._why_not_now(turn, platform),
+            why_not=lambda: self._why_not_now(context, platform),
             claim_lasts=self.policy.claim_lasts,
             clock=self.clock,
         )
@@ -147,22 +157,60 @@ class Answerer:
                 deliveries = deliveries_of(session, turn)
             outcome = courier.send_rest(turn, deliveries)
         else:
-            why_not = self._why_not(turn, context.brief.standing, platform)
+            state = self._thread_state(context, platform)
+            why_not = self._why_not(context, context.brief.standing, platform, state)
+            if why_not is None and state.custody is not None:  # what was read may be outdated
+                why_not = self._why_not_now(context, platform, state)
             if why_not is None and is_loop([*context.brief.earlier, *context.brief.messages]):
                 why_not = Outcome.LOOP
             if why_not is not None:
                 return self._close(turn, why_not, None)
-            self._show_typing(context.brief.conversation, platform)
-            parts = self._compose(context, platform)
-            why_not, written = self._write_down(context, platform, parts)
-            outcome = why_not or courier.send_new(turn, written)
+            with typing_shown(platform, _asked_by(context)):
+                parts = self._compose(context, platform, state)
+                why_not, written = self._write_down(context, platform, parts)
+                outcome = why_not or courier.send_new(turn, written)
         if outcome != Outcome.ANSWERED:
             return self._close(turn, outcome, None)
         log.info("a turn ended", extra=_about(turn) | {"outcome": outcome, "error": None})
         return outcome
 
-    def _why_not(self, turn: Turn, standing: Standing, platform: Platform) -> Outcome | None:
+    def _thread_state(self, context: Context, platform: Platform) -> ThreadState:
+        """How the thread stands on the platform now; whose it is, is written down.
+
+        Raises:
+            RetryLater: it cannot be told now, or our side has written what no import has seen,
+                and a person may have.
+        """
+        conversation = context.brief.conversation
+        try:
+            state = thread_state(platform, recipient_of(conversation))
+        except BadPayload as exc:  # it says nothing about the reply, which can wait
+            raise RetryLater(str(exc), platform=platform.name) from exc
+        if state == ThreadState():
+            return state
+        with self.database.transaction() as session:
+            if state.custody is not None:
+                note_custody(
+                    session,
+                    conversation.channel_integration_id,
+                    {conversation.thread_id: state.custody},
+                    now=self.clock(),
+                )
+            is_behind = state.said_by_us is not None and not is_stored(session, state.said_by_us)
+        if is_behind:
+            raise RetryLater(
+                "what was written last has to be imported first",
+                platform=platform.name,
+                retry_after=FIRST_WAIT,
+            )
+        return state
+
+    def _why_not(
+        self, context: Context, standing: Standing, platform: Platform, state: ThreadState
+    ) -> Outcome | None:
         """The reason not to answer this turn now, if there is one."""
+        if standing.opted_out:
+            return Outcome.OPTED_OUT
         if not standing.ai_enabled:
             return Outcome.AI_OFF
         if standing.answered_by_person:
@@ -171,41 +219,35 @@ class Answerer:
             return Outcome.TAKEN_OVER
         if standing.answered_lately >= self.policy.most_replies_an_hour:
             return Outcome.REPLY_LIMIT
-        window = platform.can.reply_window
-        if window is not None and self.clock() >= turn.last_message_at + window - WINDOW_MARGIN:
-            return Outcome.WINDOW_CLOSED
-        return None
+        window = platform.can.reply_window_of(context.brief.conversation.thread_id)
+        written_at = context.brief.turn.last_message_at
+        is_over = window is not None and self.clock() >= written_at + window - WINDOW_MARGIN
+        return Outcome.WINDOW_CLOSED if is_over or not state.can_reply else None
 
-    def _why_not_now(self, turn: Turn, platform: Platform) -> Outcome | None:
+    def _why_not_now(
+        self, context: Context, platform: Platform, state: ThreadState | None = None
+    ) -> Outcome | None:
+        """The reason as of now; `state`, where it was just asked for."""
+        state = state or self._thread_state(context, platform)
         with self.database.transaction() as session:
-            standing = self._standing(session, turn)
-        return self._why_not(turn, standing, platform)
+            standing = self._standing(session, context.brief.turn)
+        return self._why_not(context, standing, platform, state)
 
     def _standing(self, session: Session, turn: Turn) -> Standing:
         policy = self.policy.selection
         return read_standings(session, [turn], policy, now=self.clock())[turn.id]
 
-    def _show_typing(self, conversation: Conversation, platform: Platform) -> None:
-        if not platform.can.typing:
-            return
-        try:
-            platform.show_typing(
-                Recipient(thread_id=conversation.thread_id, customer_id=conversation.customer_id)
-            )
-        except PlatformError as exc:
-            log.debug("typing was not shown", extra={"error": str(exc)})
-
-    def _compose(self, context: Context, platform: Platform) -> list[str]:
+    def _compose(self, context: Context, platform: Platform, state: ThreadState) -> list[str]:
         """Have the model answer; return what to send.
 
         Raises:
             ModelError: no answer.
         """
-        reply = self._ask_model(context)
+        reply = self._ask_model(context, platform.can)
         reach("reply.model_answered")
-        return split(reply, limit=platform.can.max_text, unit=platform.can.text_unit)
+        return parts_of(reply, limited(platform.can, state))
 
-    def _ask_model(self, context: Context) -> str:
+    def _ask_model(self, context: Context, can: Capabilities) -> str:
         """Have the reply composed, unless the model has failed everybody lately."""
         turn, shelf = context.brief.turn, context.shelf
         with self.database.transaction() as session:
@@ -227,9 +269,10 @@ class Answerer:
         try:
             reply = compose_reply(
                 self.model,
-                context.prompt,
+                _hinted(context.prompt, brevity_hint(can)),
                 create_order=create_order,
                 find_wrong_prices=lambda text: unbacked(text, shelf=shelf, orders=orders),
+                ask_for_less=lambda text: ask_for_less(text, can),
                 longest=self.policy.longest_thinking,
             )
         except ModelUnavailable as exc:
@@ -261,6 +304,7 @@ class Answerer:
             ClaimLost, _Superseded: the answer is thrown away.
         """
         turn, seen = context.brief.turn, context.brief.messages
+        state = self._thread_state(context, platform)
         now = self.clock()
         written: Sequence[Delivery] = ()
         with self.database.transaction() as session:
@@ -268,7 +312,7 @@ class Answerer:
             if current is None:
                 raise ClaimLost
             standing = self._standing(session, turn)
-            why_not = self._why_not(turn, standing, platform)
+            why_not = self._why_not(context, standing, platform, state)
             written_since = standing.message_count > len(seen)
             superseded = written_since and now < current.created_at + self.policy.buffer.longest
             if why_not is None and superseded:
@@ -299,6 +343,8 @@ class Answerer:
                 settle_unsent(
                     session, turn, "uncertain" if uncertain else "failed", error or outcome.sentence
                 )
+            if ours and outcome == Outcome.OPTED_OUT and error is not None:
+                note_opted_out(session, turn.conversation_id, at=turn.last_message_at)
             reach("reply.in_close")
         reach("reply.closed")
         if not ours:
@@ -307,19 +353,16 @@ class Answerer:
         return outcome
 
 
-def _outcome_of(error: PlatformError) -> Outcome:
-    """What it means for the turn that the platform would not take the reply."""
-    match error:
-        case DeliveryUncertain():
-            return Outcome.DELIVERY_UNCERTAIN
-        case WindowClosed():
-            return Outcome.WINDOW_CLOSED
-        case ThreadTaken():
-            return Outcome.THREAD_TAKEN
-        case GiveUp():
-            return Outcome.UNREACHABLE
-        case _:
-            return Outcome.DELIVERY_FAILED
+def _hinted(prompt: Prompt, hint: str | None) -> Prompt:
+    """The prompt with what the platform asks of an answer."""
+    return prompt if hint is None else replace(prompt, situation=f"{prompt.situation}\n{hint}")
+
+
+def _asked_by(context: Context) -> Recipient:
+    """Whom to show that an answer is written, and to what."""
+    messages = context.brief.messages
+    last = messages[-1].message_id if messages else None
+    return replace(recipient_of(context.brief.conversation), last_message_id=last)
 
 
 def _backoff(turn: Turn) -> timedelta:

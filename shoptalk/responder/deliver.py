@@ -19,12 +19,13 @@ from shoptalk.db.deliveries import (
     record_sent,
     wait_again,
 )
+from shoptalk.db.delivery_reports import FIRST_CHECK
 from shoptalk.db.engine import Database
 from shoptalk.db.models import Conversation, Delivery, Turn
 from shoptalk.db.turns import close, hold
-from shoptalk.errors import DeliveryUncertain, PlatformError, RetryLater
-from shoptalk.platforms.base import Platform, Recipient
-from shoptalk.types import Clock, InboundMessage, Outcome, SenderType
+from shoptalk.errors import BadPayload, DeliveryUncertain, PlatformError, RetryLater
+from shoptalk.platforms.base import Platform, Recipient, TellsDelivery, ThreadPage
+from shoptalk.types import OUR_SIDE, Clock, InboundMessage, Outcome
 
 READ_BACK_AFTER = timedelta(seconds=60)
 #: longer than any request of ours may still be under way, and than a platform's lists lag behind
@@ -124,7 +125,7 @@ class Courier:
             raise
         reach("send.answered")
         with self.database.transaction() as session:
-            record_sent(session, delivery, message_id, now=self.clock())
+            self._record_sent(session, delivery, message_id)
             if is_last:
                 self._close(session, turn)
         reach("send.recorded")
@@ -159,8 +160,13 @@ class Courier:
                 return False
             found = message.message_id
         with self.database.transaction() as session:
-            record_sent(session, delivery, found, now=self.clock())
+            self._record_sent(session, delivery, found)
         return True
+
+    def _record_sent(self, session: Session, delivery: Delivery, message_id: str) -> None:
+        now = self.clock()
+        check_at = now + FIRST_CHECK if isinstance(self.platform, TellsDelivery) else None
+        record_sent(session, delivery, message_id, now=now, check_at=check_at)
 
     def _find_in_thread(self, content: str, *, since: datetime) -> InboundMessage | None:
         """Our text in the thread, written since we began to send it."""
@@ -173,17 +179,19 @@ class Courier:
             known = ids_of_sent(session, self.conversation.id, since=earliest)
         cursor: str | None = ""
         for _ in range(MOST_PAGES_BACK):
-            page = self.platform.fetch_thread(
-                self.conversation.thread_id, cursor=cursor or "", limit=20
-            )
+            page = self._read_back(cursor or "")
             for message in page.messages:
                 if (
-                    message.sender_type != SenderType.CUSTOMER
+                    message.sender_type in OUR_SIDE
                     and message.created_at >= earliest
                     and message.message_id not in known
                     and message.text.strip() == content.strip()
                 ):
                     return message
+            if page.unreadable:
+                raise DeliveryUncertain(
+                    "the thread holds messages that make no sense", platform=self.platform.name
+                )
             if page.messages and page.messages[-1].created_at < earliest:
                 return None
             cursor = page.older
@@ -194,6 +202,14 @@ class Courier:
         raise DeliveryUncertain(
             "the thread has moved on too far to tell", platform=self.platform.name
         )
+
+    def _read_back(self, cursor: str) -> ThreadPage:
+        try:
+            return self.platform.fetch_thread(self.conversation.thread_id, cursor=cursor, limit=20)
+        except BadPayload as exc:  # it says nothing about the delivery, which is asked for again
+            raise RetryLater(
+                str(exc), platform=self.platform.name, retry_after=READ_BACK_AFTER
+            ) from exc
 
     def _note_not_arrived(self, delivery: Delivery) -> None:
         with self.database.transaction() as session:

@@ -4,35 +4,57 @@ import logging
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from datetime import timedelta
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 
 from shoptalk.crashpoints import reach
 from shoptalk.db import turns
+from shoptalk.db.engine import Database
 from shoptalk.db.presence import Presence
-from shoptalk.db.selection import gather, settle
+from shoptalk.db.selection import BufferPolicy, SelectionPolicy, gather, settle
 from shoptalk.responder.answer import Answerer
 from shoptalk.responder.context import Context
-from shoptalk.types import Outcome
+from shoptalk.types import Clock, Outcome
 
 log = logging.getLogger(__name__)
 
 ASK_AGAIN_SECONDS = 0.2  #: for what is due, while others are still being answered
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Selector:
+    """Decides what is to be answered: what waits becomes turns, or gets the reason why not."""
+
+    database: Database
+    buffer: BufferPolicy
+    policy: SelectionPolicy
+    windows: Mapping[tuple[str, str], timedelta]
+    #: how long a reply is taken, by platform and how the thread's id begins
+    clock: Clock
+
+    def select(self) -> None:
+        now = self.clock()
+        with self.database.transaction() as session:
+            settle(session, self.policy, self.windows, now=now)
+        with self.database.transaction() as session:
+            gather(session, self.buffer, now=now, held_before=now - self.policy.backlog_after)
+        reach("reply.gathered")
+
+    def next_due(self) -> datetime | None:
+        """When somebody should answer next."""
+        with self.database.transaction() as session:
+            return turns.next_due(session)
+
+
 class Responder:
     """Answers due turns, several side by side; a conversation's turns one after the other."""
 
     def __init__(
-        self,
-        answerer: Answerer,
-        presence: Presence,
-        *,
-        windows: Mapping[str, timedelta],
-        concurrency: int,
+        self, answerer: Answerer, selector: Selector, presence: Presence, *, concurrency: int
     ) -> None:
         self._answerer = answerer
+        self._selector = selector
         self._presence = presence
-        self._windows = windows
         self._concurrency = concurrency
 
     def answer_all_due(self, *, stop: Callable[[], bool] = lambda: False) -> Counter[str]:
@@ -43,7 +65,7 @@ class Responder:
         ended: Counter[str] = Counter()
         under_way: set[Future[Outcome | None]] = set()
         is_dry = False  # nothing was due when last asked
-        self._select()
+        self._selector.select()
         with ThreadPoolExecutor(self._concurrency) as pool:
             while True:
                 room = self._concurrency - len(under_way)
@@ -59,26 +81,13 @@ class Responder:
                 ended.update(future.result() or "waiting" for future in done)
                 if is_dry and not (done and under_way):
                     # What became due meanwhile does not wait for a slow model.
-                    self._select()
+                    self._selector.select()
                     is_dry = False
 
     @property
     def _worth_asking(self) -> int:
         """Free places from which on more turns are claimed: reading many costs hardly more."""
         return max(1, self._concurrency // 4)
-
-    def _select(self) -> None:
-        now, policy = self._answerer.clock(), self._answerer.policy
-        with self._answerer.database.transaction() as session:
-            settle(session, policy.selection, self._windows, now=now)
-        with self._answerer.database.transaction() as session:
-            gather(
-                session,
-                policy.buffer,
-                now=now,
-                held_before=now - policy.selection.backlog_after,
-            )
-        reach("reply.gathered")
 
     def _claim(self, limit: int) -> Sequence[Context]:
         now = self._answerer.clock()

@@ -1,8 +1,11 @@
 """Cutting a reply into messages a platform takes, without cutting a character in two."""
 
+from bisect import bisect_right
+
 import regex
 
 from shoptalk.platforms.base import TextUnit
+from shoptalk.platforms.sms_segments import segments
 
 _GRAPHEME = regex.compile(r"\X")
 #: Where a reader would pause, best first: paragraph, line, sentence (Latin and Arabic), word.
@@ -22,6 +25,8 @@ def length(text: str, unit: TextUnit) -> int:
             return len(text.encode())
         case TextUnit.UTF16_UNITS:
             return len(text.encode("utf-16-le")) // 2
+        case TextUnit.SMS_SEGMENTS:
+            return segments(text)
 
 
 def split(text: str, *, limit: int, unit: TextUnit) -> list[str]:
@@ -42,20 +47,16 @@ def split(text: str, *, limit: int, unit: TextUnit) -> list[str]:
 
 def _longest_head(text: str, limit: int, unit: TextUnit) -> str:
     """The longest run of whole graphemes at the start that fits."""
-    end, used = 0, 0
-    for match in _GRAPHEME.finditer(text):
-        used += length(match.group(), unit)
-        if used > limit:
-            break
-        end = match.end()
-    if end:
-        return text[:end]
-    used = 0
-    for end, character in enumerate(text):
-        used += length(character, unit)
-        if used > limit:
-            return text[: max(end, 1)]
-    return text
+
+    def used(end: int) -> int:
+        return length(text[:end], unit)
+
+    # A longer head never takes less; what it takes need not be the sum of what is in it
+    ends: list[int] = [match.end() for match in _GRAPHEME.finditer(text)]
+    fitting = bisect_right(ends, limit, key=used)
+    if fitting:
+        return text[: ends[fitting - 1]]
+    return text[: max(1, bisect_right(range(1, len(text) + 1), limit, key=used))]
 
 
 def _best_break(head: str, text: str) -> int | None:

@@ -10,6 +10,13 @@ from shoptalk.db.conversations import find_answer_after
 from shoptalk.db.models import ChannelIntegration, Conversation, Message, Turn, TurnStatus
 from shoptalk.types import Outcome, SenderType
 
+_AUTHORS = {
+    SenderType.EMPLOYEE: "a person at the shop",
+    SenderType.AGENT: "the AI",
+    SenderType.NOTE: "somebody at the shop, for their colleagues",
+    SenderType.ACTIVITY: "the platform itself",
+}
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Condition:
@@ -63,6 +70,9 @@ def _conditions(
     *,
     person: Message | None,
 ) -> list[Condition]:
+    held_since = conversation.held_since
+    if held_since and conversation.ai_resumed_at and held_since <= conversation.ai_resumed_at:
+        held_since = None
     return [
         Condition(
             name="sender_type",
@@ -84,6 +94,12 @@ def _conditions(
             holds=conversation.ai_enabled,
         ),
         Condition(
+            name="opted_out",
+            value=_opted_out(conversation),
+            wanted="no",
+            holds=not conversation.is_opted_out,
+        ),
+        Condition(
             name="reply_sent",
             value=_yes(message.reply_sent),
             wanted="no" if message.outcome != Outcome.ANSWERED else "no, until it was answered",
@@ -102,12 +118,23 @@ def _conditions(
             holds=person is None,
         ),
         Condition(
+            name="held by a person",
+            value=f"since {_moment(held_since)}" if held_since else "no",
+            wanted="no",
+            holds=held_since is None,
+        ),
+        Condition(
             name="turn",
             value=f"{turn.id}, {turn.status}" if turn else "none yet",
             wanted="one",
             holds=turn is not None,
         ),
     ]
+
+
+def _opted_out(conversation: Conversation) -> str:
+    said_at = conversation.opted_out_at if conversation.is_opted_out else None
+    return f"yes (since {_moment(said_at)})" if said_at else "no"
 
 
 def _channel_state(channel: ChannelIntegration) -> str:
@@ -134,7 +161,7 @@ def _sentence(
     backlog_after: timedelta,
 ) -> str:
     if message.sender_type != SenderType.CUSTOMER:
-        who = "a person at the shop" if message.sender_type == SenderType.EMPLOYEE else "the AI"
+        who = _AUTHORS[SenderType(message.sender_type)]
         return f"It was written by {who}: only customers are answered."
     if message.outcome is not None:
         reason = f" ({message.failure_reason})" if message.failure_reason else ""
@@ -143,6 +170,8 @@ def _sentence(
         return Outcome.HISTORY.sentence
     if message.reply_sent:
         return "A reply was already sent to it."
+    if conversation.is_opted_out:
+        return Outcome.OPTED_OUT.sentence
     if not conversation.ai_enabled:
         return "The AI is switched off for this conversation."
     if not channel.is_connected:

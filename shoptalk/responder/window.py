@@ -8,10 +8,12 @@ from shoptalk.platforms.registry import Adapter
 WINDOW_MARGIN = timedelta(minutes=5)  #: the platform's clock decides, not ours
 
 
-def reply_windows(adapters: Iterable[Adapter]) -> dict[str, timedelta]:
-    """The window of each platform that has one, by name, less the margin."""
-    return {
-        adapter.name: adapter.can.reply_window - WINDOW_MARGIN
-        for adapter in adapters
-        if adapter.can.reply_window is not None
-    }
+def reply_windows(adapters: Iterable[Adapter]) -> dict[tuple[str, str], timedelta]:
+    """Each window that there is, less the margin, by platform and by how its threads' ids begin."""
+    found: dict[tuple[str, str], timedelta] = {}
+    for adapter in adapters:
+        windows = {"": adapter.can.reply_window, **adapter.can.reply_windows}
+        for beginning, window in windows.items():
+            if window is not None:
+                found[adapter.name, beginning] = window - WINDOW_MARGIN
+    return found

@@ -8,9 +8,9 @@ from typing import Any, Literal, get_args
 from shoptalk.sandbox.graph.limits import CALLS_PER_ENGAGED_USER, Meters
 from shoptalk.sandbox.threads import ThreadIndex
 
-PlatformName = Literal["facebook", "instagram", "whatsapp"]
+PlatformName = Literal["facebook", "instagram", "whatsapp", "twilio", "chatwoot"]
 Login = Literal["page", "instagram"]
-TokenKind = Literal["page", "instagram", "whatsapp"]
+TokenKind = Literal["page", "instagram", "whatsapp", "twilio", "chatwoot"]
 PLATFORMS: tuple[str, ...] = get_args(PlatformName)
 LOGINS: tuple[str, ...] = get_args(Login)
 
@@ -37,6 +37,18 @@ class AccountSettings:
     send_id_prefix: bool = True  #: Messenger send answers begin with "m_", as reads do
     app_scoped_self: bool = False  #: Instagram Login names our side by its app-scoped id
     cursor_lifetime_seconds: float = 3600.0
+    queue_seconds: float = 1.0  #: Twilio: until a message is sent
+    delivery_seconds: float = 3.0  #: and from then until it arrives, or fails
+    receiving_seconds: float = 0.0  #: until an incoming message with media is there
+    concurrent_requests: int = 25  #: of one account, above which Twilio answers 429
+    date_filter_by_second: bool = False  #: Twilio's knows days
+    demo_url: bool = False  #: the number was left with Twilio's demo address, which answers
+    conversation_page_size: int = 25  #: Chatwoot's, from here on
+    requests_per_minute: int = 3000
+    bot_attached: bool = False  #: conversations begin as pending
+    bot_token: bool = False  #: the token is a bot's, which may write and not read
+    agent_token: bool = False  #: its user is an agent; False: an administrator
+    fails_later: bool = False  #: the channel refuses what the server has taken
 
     def change(self, wanted: Mapping[str, Any]) -> None:
         """Set the named settings, all or none.
@@ -89,6 +101,7 @@ class SandboxAccount:
     app_secret: str | None = field(default=None, repr=False)
     page_id: str | None = None  #: the Page that the token belongs to; None for Instagram Login
     app_scoped_id: str | None = None  #: Instagram Login's other id for the same account
+    account_sid: str | None = None  #: Twilio's account that the sender belongs to
     login: Login = "page"
     engaged_users: int = 1000
     settings: AccountSettings = field(default_factory=AccountSettings)
@@ -98,17 +111,21 @@ class SandboxAccount:
     @property
     def owner_id(self) -> str:
         """What the account's token speaks for."""
-        return self.page_id or self.account_id
+        return self.page_id or self.account_sid or self.account_id
 
     @property
     def host(self) -> str:
+        if self.platform == "chatwoot":
+            return "chatwoot"
+        if self.platform == "twilio":
+            return "api.twilio.com"
         by_instagram = self.platform == "instagram" and self.login == "instagram"
         return "graph.instagram.com" if by_instagram else "graph.facebook.com"
 
     @property
     def token_kind(self) -> TokenKind:
-        if self.platform == "whatsapp":
-            return "whatsapp"
+        if self.platform in {"whatsapp", "twilio", "chatwoot"}:
+            return self.platform
         return "instagram" if self.host == "graph.instagram.com" else "page"
 
     @property
@@ -123,6 +140,7 @@ class SandboxAccount:
             "username": self.username,
             "page_id": self.page_id,
             "app_scoped_id": self.app_scoped_id,
+            "account_sid": self.account_sid,
             "login": self.login,
             "host": self.host,
             "engaged_users": self.engaged_users,

@@ -83,7 +83,7 @@ def _list_accounts(world: World, _: web.Request, __: Any) -> list[Json]:
 def _add_account(world: World, _: web.Request, body: Any) -> Json:
     given = _object(body)
     required = {"platform", "account_id", "name", "token"}
-    optional = {"username", "app_secret", "page_id", "app_scoped_id", "login"}
+    optional = {"username", "app_secret", "page_id", "app_scoped_id", "account_sid", "login"}
     _only(given, required | optional | {"engaged_users", "token_expires_at", "settings"})
     words: Json = {name: _text(given, name) for name in sorted(required)}
     words.update({name: _text(given, name) for name in optional if given.get(name) is not None})

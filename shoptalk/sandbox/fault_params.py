@@ -55,6 +55,7 @@ PARAMS: dict[str, Spec] = {
     "missing_field": {**_RECORDS, "field": (str, "id")},
     "null_record": _RECORDS,
     "garbage_record": _RECORDS,
+    "fails_later": {"code": (int, 30003), "status": (str, "undelivered")},
     "null_batch_item": {"index": (int, 0), "share": ((int, float, type(None)), None)},
 }
 

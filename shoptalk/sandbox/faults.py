@@ -31,10 +31,18 @@ ALTERING: dict[str, frozenset[str] | None] = {  #: the kinds of request it can a
     "null_record": RECORD_KINDS,
     "garbage_record": RECORD_KINDS,
     "null_batch_item": frozenset({"batch"}),
+    "fails_later": frozenset({"send"}),
     "truncate": None,
 }
 LATER_PAGES_ONLY = frozenset({"repeat_page", "shift_page"})  # there is no page before the first
-IN_BATCH = frozenset(PARAMS) - {"slow", "drop_before", "drop_after", "truncate", "html"}
+IN_BATCH = frozenset(PARAMS) - {
+    "slow",
+    "drop_before",
+    "drop_after",
+    "truncate",
+    "html",
+    "fails_later",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

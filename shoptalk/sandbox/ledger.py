@@ -27,7 +27,7 @@ class Call:
     path: str  #: what follows it, e.g. "/v25.0/me/conversations"
     kind: str
     #: list, thread, message, multi, identity, profile, debug, send, typing, batch, media, model,
-    #: other, or foreign: a host that is nobody's
+    #: state, note, change (on Chatwoot), other, or foreign: a host that is nobody's
     status: int  #: 0: the connection was cut without an answer
     query: dict[str, str] = field(default_factory=dict)  #: without secrets
     account_id: str | None = None

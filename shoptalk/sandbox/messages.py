@@ -5,8 +5,10 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any, Literal
 
-Side = Literal["customer", "employee", "api"]
-#: who wrote it: the customer, a person at the shop, or a call to the send endpoint
+Side = Literal["customer", "employee", "api", "bot", "note", "activity", "template"]
+#: who wrote it: the customer, a person at the shop, or a call to the send endpoint. On Chatwoot
+#: also another bot, a person for their colleagues, the server itself, and its automatic greetings
+CHATWOOT_SIDES = frozenset({"bot", "note", "activity", "template"})
 
 Activity = tuple[int, int]
 #: (microseconds since 1970, order of arrival): unique, and what lists and cursors sort by
@@ -48,6 +50,8 @@ class StoredMessage:
     shown_from: datetime | None = None  #: not listed before this; None: at once
     reactions: dict[str, str] = field(default_factory=dict)  #: by the id of who reacted
     is_unsent: bool = False
+    sender_id: int | None = None  #: on Chatwoot: of the user or bot; None: the usual one
+    failure: str | None = None  #: on Chatwoot: why the channel did not deliver it after all
     created_time: str = field(init=False)
     activity: Activity = field(init=False)
 

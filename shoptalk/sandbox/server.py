@@ -1,7 +1,8 @@
 """The sandbox as an HTTP server, in a thread of its own or in the foreground.
 
 The first part of a path says which host is played: `/graph.facebook.com/v25.0/…`,
-`/graph.instagram.com/v25.0/…`, `/openai/v1/…`. It listens on the loopback address only.
+`/graph.instagram.com/v25.0/…`, `/api.twilio.com/…`, `/chatwoot/api/v1/…`, `/openai/v1/…`. It
+listens on the loopback address only.
 """
 
 import asyncio
@@ -14,9 +15,12 @@ from typing import Self
 from aiohttp import web
 
 from shoptalk.sandbox import control, shoppers, traffic
+from shoptalk.sandbox.chatwoot import http as chatwoot
 from shoptalk.sandbox.graph import http as graph
 from shoptalk.sandbox.graph.question import DEFAULT_VERSION
 from shoptalk.sandbox.openai import api as openai
+from shoptalk.sandbox.twilio import http as twilio
+from shoptalk.sandbox.twilio.asked import HOST as TWILIO
 from shoptalk.sandbox.world import World
 
 ADDRESS = "127.0.0.1"
@@ -28,7 +32,7 @@ def application(world: World) -> web.Application:
     """Put all that the sandbox plays into one web application."""
     app = web.Application(middlewares=[traffic.middleware(world)], client_max_size=MOST_BODY_BYTES)
     app.on_response_prepare.append(traffic.date_header(world))
-    for module in (control, graph, openai, shoppers):
+    for module in (control, graph, twilio, chatwoot, openai, shoppers):
         app.add_routes(module.routes(world))
     return app
 
@@ -39,6 +43,8 @@ def environment(url: str) -> dict[str, str]:
         "FACEBOOK_API_BASE_URL": f"{url}/graph.facebook.com/{DEFAULT_VERSION}",
         "INSTAGRAM_API_BASE_URL": f"{url}/graph.instagram.com/{DEFAULT_VERSION}",
         "WHATSAPP_API_BASE_URL": f"{url}/graph.facebook.com/{DEFAULT_VERSION}",
+        "CHATWOOT_BASE_URL": f"{url}/chatwoot",
+        "TWILIO_API_BASE_URL": f"{url}/{TWILIO}",
         "OPENAI_BASE_URL": f"{url}/openai/v1",
         "OPENAI_API_KEY": "sandbox",
     }

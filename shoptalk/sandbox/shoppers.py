@@ -261,7 +261,7 @@ def _new_customer(world: World, account_id: str, taken: set[str], dice: Random) 
     while True:
         # The country code 999 belongs to no country.
         phone, scoped = f"999{dice.randrange(10**9):09d}", f"72{dice.randrange(10**14):014d}"
-        customer_id = phone if account.platform == "whatsapp" else scoped
+        customer_id = {"whatsapp": phone, "twilio": f"+{phone}"}.get(account.platform, scoped)
         if customer_id not in taken and world.thread_of(account_id, customer_id) is None:
             taken.add(customer_id)
             return customer_id

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
+from shoptalk.sandbox.chatwoot.desk import Ticket
 from shoptalk.sandbox.messages import Activity, StoredMessage, by_activity, graph_time
 
 
@@ -26,6 +27,7 @@ class Thread:
     updated_time: str = ""
     activity: Activity = (0, 0)
     unshown: int = 0  #: messages that are still on their way
+    ticket: Ticket | None = None  #: on Chatwoot only
 
     def shown(self, now: datetime) -> Sequence[StoredMessage]:
         """The messages a reader sees now, oldest first."""
@@ -65,6 +67,7 @@ class Thread:
             "is_taken": self.is_taken,
             "has_app_role": self.has_app_role,
             "updated_at": self.updated_at.isoformat() if self.updated_at else None,
+            **({"ticket": self.ticket.as_json()} if self.ticket else {}),
             "messages": [message.as_json() for message in self.messages],
         }
 

@@ -6,7 +6,7 @@ a test may change the world while the server answers from it.
 
 import heapq
 from base64 import urlsafe_b64encode
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from hashlib import sha256
 from itertools import count
@@ -21,10 +21,11 @@ from shoptalk.sandbox.accounts import (
     SandboxAccount,
     Token,
 )
+from shoptalk.sandbox.chatwoot.desk import Ticket
 from shoptalk.sandbox.clock import SandboxClock
 from shoptalk.sandbox.faults import FaultBox
 from shoptalk.sandbox.ledger import Ledger, Sent
-from shoptalk.sandbox.messages import Kind, Side, StoredMessage
+from shoptalk.sandbox.messages import CHATWOOT_SIDES, Kind, Side, StoredMessage
 from shoptalk.sandbox.threads import Thread
 
 __all__ = ["SandboxAccount", "Sent", "StoredMessage", "Thread", "World"]
@@ -62,6 +63,7 @@ class World:
         app_secret: str | None = None,
         page_id: str | None = None,
         app_scoped_id: str | None = None,
+        account_sid: str | None = None,
         login: Login = "page",
         engaged_users: int = 1000,
         token_expires_at: datetime | None = None,
@@ -72,6 +74,8 @@ class World:
         Args:
             page_id: the Page that an Instagram account is linked to; needed for `login="page"`.
                 A Messenger account and an Instagram account may share a Page and its token.
+            account_sid: for Twilio, whose accounts here are senders: "+15550100" or
+                "whatsapp:+15550100". Those of one account share its token.
             login: for Instagram, "page" (graph.facebook.com, a Page token) or "instagram"
                 (graph.instagram.com, a token of its own).
 
@@ -84,9 +88,13 @@ class World:
             raise ValueError(f"the login is one of {', '.join(LOGINS)}, not {login!r}")
         if not account_id or not token:
             raise ValueError("an account needs an account_id and a token")
+        if (platform == "twilio") != bool(account_sid):
+            raise ValueError("give account_sid for twilio, and for no other platform")
         own_login = platform == "instagram" and login == "instagram"
         if platform == "instagram" and own_login == bool(page_id):
             raise ValueError("give page_id for login=page, and leave it out for login=instagram")
+        if platform == "chatwoot" and not (account_id.isascii() and account_id.isdigit()):
+            raise ValueError("the account_id of a Chatwoot account is a number")
         if platform == "facebook":
             page_id = account_id
         account = SandboxAccount(
@@ -98,6 +106,7 @@ class World:
             app_secret=app_secret,
             page_id=page_id,
             app_scoped_id=app_scoped_id or (digits("scoped", account_id) if own_login else None),
+            account_sid=account_sid,
             login=login,
             engaged_users=engaged_users,
         )
@@ -161,6 +170,8 @@ class World:
             raise ValueError(f"the kind is one of {', '.join(Kind)}, not {kind!r}")
         with self.lock:
             account = self.get_account(account_id)
+            if side in CHATWOOT_SIDES and account.platform != "chatwoot":
+                raise ValueError(f"only Chatwoot has messages of the side {side!r}")
             customer_id = person(account, customer_id)
             now = self.clock.now()
             thread = account.threads.by_customer.get(customer_id)
@@ -170,7 +181,7 @@ class World:
                 thread.customer_name = customer_name or None
             sequence_no = next(self._sequence)
             message = StoredMessage(
-                id=message_id(account, customer_id, sequence_no),
+                id=message_id(account, customer_id, sequence_no, kind),
                 side=side,
                 text=text,
                 created_at=at or now,
@@ -183,6 +194,8 @@ class World:
             )
             thread.insert(message)
             self._messages[message.id] = message
+            if thread.ticket is not None and side == "customer":
+                thread.ticket.reopen(has_bot=account.settings.bot_attached)
             if side != "customer":
                 thread.is_request = False
             elif thread.folder == "page_done":
@@ -226,12 +239,19 @@ class World:
             return message
 
     def change_thread(self, account_id: str, customer_id: str, **changes: Any) -> Thread:
-        """Set a thread's `folder`, `customer_name` or flags (see `THREAD_FLAGS`)."""
+        """Set a thread's `folder`, `customer_name` or flags (see `THREAD_FLAGS`).
+
+        On Chatwoot a person at the dashboard sets `status`, `assignee_id`, `labels` and
+        `inbox_id`; what they do is told by activity messages, a little later.
+        """
         with self.lock:
+            account = self.get_account(account_id)
             thread = self.thread_of(account_id, customer_id)
             if thread is None:
-                account = self.get_account(account_id)
                 thread = self._open_thread(account, person(account, customer_id))
+            if thread.ticket is not None:
+                self.tell_activity(thread, thread.ticket.change(changes))
+                return thread
             for name, value in changes.items():
                 expected = bool if name in THREAD_FLAGS else str
                 if name not in THREAD_FLAGS | {"folder", "customer_name"}:
@@ -241,6 +261,18 @@ class World:
             for name, value in changes.items():
                 setattr(thread, name, value)
             return thread
+
+    def tell_activity(self, thread: Thread, said: Sequence[str]) -> None:
+        """Let Chatwoot note in a conversation what was done to it."""
+        settings = self.get_account(thread.account_id).settings
+        for words in said:
+            self.add_message(
+                thread.account_id,
+                thread.customer_id,
+                words,
+                side="activity",
+                shown_after=timedelta(seconds=settings.consistency_delay_seconds),
+            )
 
     def thread_of(self, account_id: str, customer_id: str) -> Thread | None:
         account = self.accounts.get(account_id)
@@ -315,8 +347,11 @@ class World:
             customer_name=f"Customer {customer_id[-4:]}",
             is_request=account.platform == "instagram" and account.settings.requests_folder,
         )
+        if account.platform == "chatwoot":
+            status = "pending" if account.settings.bot_attached else "open"
+            thread.ticket = Ticket(display_id=len(account.threads) + 1, status=status)
         account.threads.by_customer[customer_id] = thread
-        if account.platform != "whatsapp":  # the only platform whose threads have no node
+        if account.platform not in {"whatsapp", "twilio", "chatwoot"}:  # threads without a node
             self._threads[thread.id] = thread
         return thread
 
@@ -338,6 +373,8 @@ class World:
 
 def person(account: SandboxAccount, customer_id: str) -> str:
     """Return the id that the platform keeps: WhatsApp knows people by their digits."""
+    if account.platform == "twilio":
+        return customer_id.removeprefix("whatsapp:")
     if account.platform != "whatsapp":
         return customer_id
     return "".join(filter(str.isdigit, customer_id)) or customer_id
@@ -351,18 +388,29 @@ def digits(*parts: str) -> str:
 def thread_id(account: SandboxAccount, customer_id: str) -> str:
     if account.platform == "facebook":
         return f"t_{digits(account.account_id, customer_id)}"
-    if account.platform == "whatsapp":
-        return f"whatsapp_{customer_id}"
+    if account.platform in {"whatsapp", "chatwoot"}:
+        return f"{account.platform}_{customer_id}"
+    if account.platform == "twilio":
+        return f"twilio/{account.account_id}/{customer_id}"
     inner = f"ig_thread:{account.account_id}:{digits(account.account_id, customer_id)}"
     return f"aWdfZAG06{_letters(inner.encode())}"
 
 
-def message_id(account: SandboxAccount, customer_id: str, sequence_no: int) -> str:
-    """Make up an id in the platform's style: Instagram's are well over a hundred characters."""
+def message_id(
+    account: SandboxAccount, customer_id: str, sequence_no: int, kind: str = "text"
+) -> str:
+    """Make up an id in the platform's style: Instagram's are well over a hundred characters.
+
+    Chatwoot's are numbers that count through all accounts of a server.
+    """
+    if account.platform == "chatwoot":
+        return str(800 + sequence_no)
     inner = f"{account.account_id}/{customer_id}/{sequence_no}".encode(errors="replace")
     digest = sha256(inner).digest()
     if account.platform == "facebook":
         return f"m_{_letters(digest)}"
+    if account.platform == "twilio":
+        return f"{'SM' if kind == 'text' else 'MM'}{digest.hex()[:32]}"
     if account.platform == "whatsapp":
         return f"wamid.HBgL{_letters(digest)}"
     return f"aWdfZAG1faXRlbTox{_letters(digest * 3 + inner)}"

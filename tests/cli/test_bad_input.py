@@ -73,6 +73,16 @@ TYPED = [
     Wrong("channels test nosuch", "no channel 'nosuch'"),
     Wrong("channels test 999999999999999999999999", "no channel '9999"),
     Wrong("channels disconnect 99", "no channel '99'"),
+    Wrong("channels connect chatwoot --account-id one --access-token t", "no id of a Chatwoot ac"),
+    Wrong(
+        "channels connect chatwoot --account-id 1 --access-token t --base-url chat.example",
+        "must look like https://",
+    ),
+    Wrong(
+        "channels connect chatwoot --account-id 1 --access-token t --inbox website",
+        "'website' is no id of an inbox",
+    ),
+    Wrong("channels connect chatwoot --account-id 1 --access-token t", "token is not valid.*nginx"),
     Wrong("import --channel nosuch", "no channel 'nosuch'"),
     Wrong("backfill --channel nosuch", "no channel 'nosuch'"),
     Wrong("import --channel nosuch --file {letter}", "no channel 'nosuch'"),

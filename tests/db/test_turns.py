@@ -38,7 +38,7 @@ from .rows import (
 BURSTS = Path(__file__).parents[1] / "data" / "bursts.jsonl"
 POLICY = BufferPolicy(quiet=timedelta(seconds=30), most_messages=50, longest=timedelta(seconds=300))
 SELECTION = SelectionPolicy(takeover_pause=timedelta(hours=12), backlog_after=timedelta(hours=6))
-WINDOWS = {"facebook": timedelta(hours=24), "instagram": timedelta(hours=1)}
+WINDOWS = {("facebook", ""): timedelta(hours=24), ("instagram", ""): timedelta(hours=1)}
 CLAIM_LASTS = timedelta(seconds=150)
 
 

@@ -296,6 +296,7 @@ def test_the_owners_switch_stops_instagram_alone_until_it_is_on_again(
     assert "switched off" in (instagram.last_error or "")
     assert 'switch on "Allow access to messages"' in (instagram.remedy or "")
     shop.world.ledger.clear()
+    shop.wait(seconds=10)
     tick(shop)
     assert (calls(shop, "list") > 0, calls(shop, "list", INSTAGRAM)) == (True, 0)
     shop.control.change_settings(INSTAGRAM, message_access=True)

@@ -11,8 +11,10 @@ from shoptalk.types import Outcome, SenderType
 from tests.cli.terminal import Terminal
 from tests.loop.shop import ANN, KETTLE, PAGE, Shop
 from tests.promises.counting import come_to_rest
+from tests.sandbox.twilio_shop import ACCOUNT_SID, NUMBER, TOKEN
+from tests.sandbox.twilio_shop import ANN as TEXTER
 
-NUMBER, NUMBER_TOKEN, PHONE = "770022", "EAAG-number-token-value", "4915112345678"
+NUMBER_ID, NUMBER_TOKEN, PHONE = "770022", "EAAG-number-token-value", "4915112345678"
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +102,28 @@ def thread_taken(desk: Desk) -> str:
     return desk.asks()
 
 
+def texts(desk: Desk, *words: str) -> str:
+    """A customer writes by SMS; the last message's id."""
+    shop, terminal = desk.shop, desk.terminal
+    shop.world.add_account("twilio", NUMBER, "Corner Shop", TOKEN, account_sid=ACCOUNT_SID)
+    connect = ("channels", "connect", "twilio", "--account-id", ACCOUNT_SID, "--number", NUMBER)
+    assert terminal.types(*connect, "--access-token", TOKEN).code == 0
+    shop.wait(seconds=5)
+    message_ids = [shop.world.add_message(NUMBER, TEXTER, text).id for text in words]
+    shop.wait(seconds=31)
+    shop.imports()
+    shop.replies()
+    return message_ids[-1]
+
+
+def opted_out(desk: Desk) -> str:
+    return texts(desk, "STOP", "Are you open today?")
+
+
+def keyword(desk: Desk) -> str:
+    return texts(desk, "Help")
+
+
 def delivery_failed(desk: Desk) -> str:
     moved = {"status": 302, "body": ""}
     desk.shop.world.faults.add("http_status", match={"kind": "send"}, params=moved)
@@ -109,11 +133,11 @@ def delivery_failed(desk: Desk) -> str:
 def delivery_uncertain(desk: Desk) -> str:
     """WhatsApp cannot be read back: what becomes of a send without an answer cannot be told."""
     shop, terminal = desk.shop, desk.terminal
-    shop.world.add_account("whatsapp", NUMBER, "Corner Shop", NUMBER_TOKEN)
-    words = ("channels", "connect", "whatsapp", "--account-id", NUMBER)
+    shop.world.add_account("whatsapp", NUMBER_ID, "Corner Shop", NUMBER_TOKEN)
+    words = ("channels", "connect", "whatsapp", "--account-id", NUMBER_ID)
     assert terminal.types(*words, "--access-token", NUMBER_TOKEN).code == 0
     shop.wait(seconds=5)
-    shop.world.add_message(NUMBER, PHONE, "Hello?")
+    shop.world.add_message(NUMBER_ID, PHONE, "Hello?")
     file = shop.app.settings.shoptalk_home / "chat.jsonl"
     message = {
         "thread_id": f"whatsapp_{PHONE}",
@@ -124,7 +148,7 @@ def delivery_uncertain(desk: Desk) -> str:
         "customer_phone": f"+{PHONE}",
     }
     file.write_text(json.dumps(message))
-    assert terminal.types("import", "--channel", NUMBER, "--file", str(file)).code == 0
+    assert terminal.types("import", "--channel", NUMBER_ID, "--file", str(file)).code == 0
     shop.world.faults.add("drop_after", match={"kind": "send"}, count=1)
     shop.wait(seconds=31)
     shop.replies()
@@ -157,6 +181,8 @@ SCENARIOS: dict[Outcome, tuple[Callable[[Desk], str], str]] = {
     Outcome.WINDOW_CLOSED: (window_closed, "reply window"),
     Outcome.UNREACHABLE: (unreachable, "this person is not available (Graph error 551"),
     Outcome.THREAD_TAKEN: (thread_taken, "another app controls this thread (Graph error 10/"),
+    Outcome.OPTED_OUT: (opted_out, "opted out"),
+    Outcome.KEYWORD: (keyword, "answers itself"),
     Outcome.DELIVERY_FAILED: (delivery_failed, "HTTP 302: a redirect is not followed"),
     Outcome.DELIVERY_UNCERTAIN: (delivery_uncertain, "the connection broke"),
     Outcome.MODEL_FAILED: (model_failed, "the model declined to answer"),

@@ -223,3 +223,53 @@ def test_a_model_that_insists_on_a_wrong_price_is_left_to_a_person() -> None:
             elapsed=Clock(),
         )
     model.assert_finished()
+
+
+# Length
+
+
+def shorten(
+    model: ScriptedModel,
+    *,
+    clock: Callable[[], float] = Clock(),  # noqa: B008  # it stands still
+) -> str:
+    return compose_reply(
+        model,
+        PROMPT,
+        create_order=lambda arguments: f"did {arguments}",
+        find_wrong_prices=find_wrong_prices,
+        ask_for_less=lambda text: "Shorter!" if len(text) > 20 else None,
+        longest=LONGEST,
+        elapsed=clock,
+    )
+
+
+LONG = "We have kettles, and many other things."
+
+
+def test_an_answer_that_is_too_long_is_asked_for_again_once() -> None:
+    model = ScriptedModel(says(LONG), says("Kettles."))
+    assert shorten(model) == "Kettles."
+    assert model.corrections == ["Shorter!"]
+
+
+@pytest.mark.parametrize(
+    "then",
+    [
+        [says("It is as long as it was, if not longer.")],
+        [says("")],
+        [ModelUnavailable("gone")],
+        [ModelRefused("no")],
+        [says("It is 1.23 USD."), says("1.23 USD!")],
+    ],
+)
+def test_a_long_answer_is_better_than_none(then: list[Said | Exception]) -> None:
+    model = ScriptedModel(says(LONG), *then)
+    assert shorten(model) in (LONG, "It is as long as it was, if not longer.")
+    model.assert_finished()
+
+
+def test_a_long_answer_from_before_a_tool_ran_is_not_sent_after_it() -> None:
+    model = ScriptedModel(says(LONG), calls("{}"), ModelUnavailable("gone"))
+    with pytest.raises(ModelUnavailable):
+        shorten(model)

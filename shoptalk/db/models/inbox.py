@@ -19,6 +19,7 @@ class Conversation(Base):
         CheckConstraint(
             "conversation_state IN ('idle', 'buffering', 'processing')", "conversation_state"
         ),
+        CheckConstraint("custody IN ('person', 'ai', 'anyone')", "custody"),
         Index("ix_conversations_workspace_last_message", "workspace_id", "last_message_at"),
         Index(
             "ix_conversations_unfinished_history",
@@ -49,7 +50,11 @@ class Conversation(Base):
     message_count: Mapped[int] = mapped_column(server_default=text("0"))
     agent_id: Mapped[int | None] = mapped_column(ForeignKey("agents.id"))
     openai_conversation_id: Mapped[str | None]
+    opted_out_at: Mapped[datetime | None]  # the latest time the customer said so
+    opted_in_at: Mapped[datetime | None]  # and took it back; the later of both counts
     ai_resumed_at: Mapped[datetime | None]  # a person handed it back; earlier takeovers are over
+    custody: Mapped[str | None]  # whose it is by the platform's last account
+    held_since: Mapped[datetime | None]  # when we first saw that a person holds it; None: nobody
     thread_updated_at: Mapped[datetime | None]
     #: the platform's own word for when it changed, as of what is stored
     sequence_first: Mapped[int] = mapped_column(server_default=text("0"))
@@ -59,13 +64,20 @@ class Conversation(Base):
     read_failures: Mapped[int] = mapped_column(server_default=text("0"))
     created_at: Mapped[Created]
 
+    @property
+    def is_opted_out(self) -> bool:
+        out, back = self.opted_out_at, self.opted_in_at
+        return out is not None and (back is None or back <= out)
+
 
 class Message(Base):
     """One text or attachment, from either side. (created_at, sequence_no) is its place."""
 
     __tablename__ = "messages"
     __table_args__ = (
-        CheckConstraint("sender_type IN ('customer', 'employee', 'agent')", "sender_type"),
+        CheckConstraint(
+            "sender_type IN ('customer', 'employee', 'agent', 'note', 'activity')", "sender_type"
+        ),
         Index("ix_messages_conversation_place", "conversation_id", "created_at", "sequence_no"),
         Index(
             "ix_messages_waiting",

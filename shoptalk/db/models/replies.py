@@ -58,7 +58,8 @@ class Delivery(Base):
     __tablename__ = "deliveries"
     __table_args__ = (
         CheckConstraint(
-            "status IN ('waiting', 'sending', 'sent', 'failed', 'uncertain')", "status"
+            "status IN ('waiting', 'sending', 'sent', 'delivered', 'failed', 'uncertain')",
+            "status",
         ),
         UniqueConstraint("turn_id", "part_no"),
         Index(
@@ -67,6 +68,10 @@ class Delivery(Base):
             postgresql_where=text("status IN ('waiting', 'sending', 'uncertain')"),
         ),
         Index("ix_deliveries_workspace", "workspace_id", "id"),
+        Index("ix_deliveries_check", "check_at", postgresql_where=text("check_at IS NOT NULL")),
+        Index(
+            "ix_deliveries_message", "message_id", postgresql_where=text("message_id IS NOT NULL")
+        ),
     )
 
     id: Mapped[Key]
@@ -82,3 +87,4 @@ class Delivery(Base):
     created_at: Mapped[datetime]
     sending_at: Mapped[datetime | None]
     sent_at: Mapped[datetime | None]
+    check_at: Mapped[datetime | None]  # when to ask what became of it; None: nobody will

@@ -6,6 +6,7 @@ from dataclasses import fields, is_dataclass
 from datetime import UTC, datetime, timedelta
 
 from shoptalk.platforms.base import Platform, TextUnit
+from shoptalk.platforms.sms_segments import UCS2_PART
 
 NINE = datetime(2026, 10, 4, 9, 0, tzinfo=UTC)
 WORDS = "words-of-a-customer-4711"
@@ -51,6 +52,7 @@ def longest_text(limit: int, unit: TextUnit) -> str:
         TextUnit.CHARACTERS: ("ش", 1),
         TextUnit.UTF8_BYTES: ("ش", 2),
         TextUnit.UTF16_UNITS: ("😀", 2),
+        TextUnit.SMS_SEGMENTS: ("ش" * UCS2_PART, 1),
     }[unit]
     return letter * (limit // width)
 

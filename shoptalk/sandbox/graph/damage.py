@@ -28,7 +28,7 @@ def damaged(body: Any, question: Question, alterations: Iterable[Fired]) -> Any:
                     rows[position] = None
             case "garbage_record":
                 for rows, position in _records(body, fired):
-                    rows[position] = _garbage(rows[position])
+                    rows[position] = garbage(rows[position])
     return body
 
 
@@ -98,7 +98,7 @@ def _other_name(base: str) -> str:
     return f"{parts.scheme}://{host}{port}/{FOREIGN_HOST}/v25.0/conversations"
 
 
-def _garbage(record: Any) -> Any:
+def garbage(record: Any) -> Any:
     """Turn a record's values into ones of the wrong type."""
     if not isinstance(record, dict):
         return 17

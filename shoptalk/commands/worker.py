@@ -1,0 +1,28 @@
+"""`shoptalk worker`: take work from the shared database, beside any number of others."""
+
+import click
+
+from shoptalk.app import App
+from shoptalk.commands.common import with_app
+from shoptalk.types import Work
+
+
+@click.command()
+@click.option(
+    "--only",
+    type=click.Choice([each.value for each in Work]),
+    help="Do one kind of work; without it, both.",
+)
+@with_app
+def worker(app: App, only: str | None) -> None:
+    """Import and reply as `run` does, without a live view, until stopped (Ctrl-C or SIGTERM).
+
+    Start as many as you like, on any machine that reaches the database of DATABASE_URL and has the
+    same SHOPTALK_SECRET_KEY: each takes the channels and turns that nobody else has.
+    """
+    import threading
+
+    from shoptalk.commands.run import run_scheduler
+
+    works = {Work(only)} if only else set(Work)
+    run_scheduler(app, until=threading.Event(), live=False, works=works)

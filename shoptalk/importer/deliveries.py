@@ -1,0 +1,59 @@
+"""What became of our messages: as the list shows it, and asked for where it no longer does."""
+
+from shoptalk.db.delivery_reports import check_later, deliveries_to_check, note_reports
+from shoptalk.db.engine import Database
+from shoptalk.errors import ChannelStopped, PlatformError, RetryLater
+from shoptalk.importer.reader import Reader
+from shoptalk.platforms.base import Page, TellsDelivery
+from shoptalk.types import Clock, DeliveryReport
+
+ASKED_AT_ONCE = 20  #: in one poll; the rest waits for the next
+
+
+class DeliveryNews:
+    """What one poll of a channel learns about deliveries."""
+
+    def __init__(
+        self, database: Database, channel_id: int, reader: Reader, *, clock: Clock
+    ) -> None:
+        self._database = database
+        self._channel_id = channel_id
+        self._reader = reader
+        self._clock = clock
+        self._reports: dict[str, DeliveryReport] = {}
+        self._asked: list[str] = []
+
+    def gather(self, page: Page) -> None:
+        """Take what the list shows: most messages have arrived before they leave it."""
+        for piece in page.threads:
+            for message in piece.messages:
+                if message.delivery is not None:
+                    self._reports[message.message_id] = message.delivery
+
+    def ask(self) -> None:
+        """Ask about what is due and the list did not show. A failure costs news only."""
+        if not isinstance(self._reader.platform, TellsDelivery):
+            return
+        with self._database.transaction() as session:
+            due = deliveries_to_check(
+                session, self._channel_id, now=self._clock(), limit=ASKED_AT_ONCE
+            )
+        for message_id in due:
+            if message_id not in self._reports:
+                try:
+                    report = self._reader.delivery(message_id)
+                except (RetryLater, ChannelStopped):
+                    return
+                except PlatformError as exc:
+                    self._reader.put_aside(f"what became of it: {exc}", None, message_id)
+                    report = None
+                if report is not None:
+                    self._reports[message_id] = report
+            self._asked.append(message_id)
+
+    def note(self) -> None:
+        """Settle what was learnt; what was asked in vain is asked again later."""
+        if self._reports or self._asked:
+            with self._database.transaction() as session:
+                note_reports(session, self._channel_id, self._reports)
+                check_later(session, self._asked, now=self._clock())

@@ -1,0 +1,1 @@
+"""Twilio's messaging, played: SMS, MMS and WhatsApp of one account's numbers."""
