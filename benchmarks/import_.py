@@ -130,8 +130,13 @@ class Place:
         """Processor time of PostgreSQL, of those of its processes too that have ended."""
         pid = int((self._home / "postgres" / "postmaster.pid").read_text().split()[0])
         postmaster = psutil.Process(pid)
-        own = postmaster.cpu_times()
-        alive = [child.cpu_times() for child in postmaster.children()]
+        while True:
+            try:
+                own = postmaster.cpu_times()
+                alive = [child.cpu_times() for child in postmaster.children()]
+                break
+            except psutil.NoSuchProcess:  # a connection's process ended meanwhile
+                continue
         ended = own.children_user + own.children_system
         return float(own.user + own.system + ended + sum(each.user + each.system for each in alive))
 
