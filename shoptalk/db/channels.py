@@ -3,7 +3,7 @@
 from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 
-from sqlalchemy import func, or_, select, text, update
+from sqlalchemy import case, func, or_, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -170,8 +170,11 @@ def advance_watermark(
             last_error=None,
             remedy=None,
             failures=0,
-            # None: as it was claimed
-            next_poll_at=func.coalesce(next_poll_at, ChannelIntegration.next_poll_at),
+            # None: as it was claimed; but what a failure asked to wait for is over
+            next_poll_at=func.coalesce(
+                next_poll_at,
+                case((ChannelIntegration.failures == 0, ChannelIntegration.next_poll_at)),
+            ),
         )
     )
 
