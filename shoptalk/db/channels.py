@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import func, or_, select, text, update
+from sqlalchemy import case, func, or_, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -171,8 +171,11 @@ def advance_watermark(
             last_error=None,
             remedy=None,
             failures=0,
-            # None: as it was claimed
-            next_poll_at=func.coalesce(next_poll_at, ChannelIntegration.next_poll_at),
+            # None: as it was claimed; but what a failure asked to wait for is over
+            next_poll_at=func.coalesce(
+                next_poll_at,
+                case((ChannelIntegration.failures == 0, ChannelIntegration.next_poll_at)),
+            ),
         )
     )
 
