@@ -12,7 +12,7 @@ from importlib import import_module
 
 from benchmarks.table import print_table
 
-MODULES = ("import_", "calls")
+MODULES = ("import_", "calls", "turns")
 
 
 def main() -> int:

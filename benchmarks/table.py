@@ -22,6 +22,12 @@ def at_most(name: str, value: float, limit: float, *, unit: str = "") -> Figure:
     )
 
 
+def at_least(name: str, value: float, limit: float, *, unit: str = "") -> Figure:
+    return Figure(
+        name=name, value=value, unit=unit, target=f"at least {limit:,g}", ok=value >= limit
+    )
+
+
 def print_table(title: str, figures: Sequence[Figure]) -> None:
     table = Table(title=title, title_justify="left")
     table.add_column("figure")

@@ -30,6 +30,10 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+#: A turn or a poll holds a connection for milliseconds, so that many threads share a few; and a
+#: server has a hundred, as a rule, for everybody.
+MOST_CONNECTIONS = 20
+
 
 class App:
     """One running shoptalk. Parts are made when first asked for."""
@@ -74,7 +78,9 @@ class App:
                 address = self._embedded.url
             else:
                 address = url.get_secret_value()
-            self._database = connect(address, pool_size=self.settings.worker_concurrency + 5)
+            self._database = connect(
+                address, pool_size=min(self.settings.worker_concurrency + 5, MOST_CONNECTIONS)
+            )
         return self._database
 
     @property
