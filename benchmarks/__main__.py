@@ -12,7 +12,7 @@ from importlib import import_module
 
 from benchmarks.table import print_table
 
-MODULES = ("import_", "calls", "turns")
+MODULES = ("import_", "calls", "turns", "dispatch")
 
 
 def main() -> int:

@@ -215,7 +215,7 @@ def run(turns: int, *, model_seconds: float, processes: int, concurrency: int) -
     Raises:
         AssertionError: somebody got no reply, or two.
     """
-    with _shop() as (database, server, home):
+    with shop() as (database, server, home):
         fill(database, home, turns)
         with quick_vendors(model_seconds=model_seconds) as vendors:
             found = answer_all(
@@ -234,7 +234,7 @@ def run(turns: int, *, model_seconds: float, processes: int, concurrency: int) -
 
 
 @contextlib.contextmanager
-def _shop() -> Iterator[tuple[Database, EmbeddedServer, Path]]:
+def shop() -> Iterator[tuple[Database, EmbeddedServer, Path]]:
     with tempfile.TemporaryDirectory(prefix="shoptalk-bench-") as folder:
         home = Path(folder)
         server = EmbeddedServer(home).enter()
