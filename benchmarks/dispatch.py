@@ -1,9 +1,9 @@
 """Who hands out the work: claims on our own rows, or a job engine over the same PostgreSQL.
 
 The work itself is nothing here: each piece is taken and ended. Claims are what shoptalk does.
-procrastinate stands for engines, one job a turn: it keeps order and loses nothing where others do not.
-With it the claims would stay, as the truth that a hiccup of an engine must not double; its cost would
-come on top.
+procrastinate stands for engines, one job a turn: it keeps order and loses nothing where others do.
+With it the claims would stay, as the truth that a hiccup of an engine must not double; its cost
+would come on top.
 """
 
 import asyncio

@@ -25,13 +25,6 @@ def find(session: Session, name: str) -> Circuit | None:
     return session.get(Circuit, name)
 
 
-def find_open(session: Session, name: str, *, now: datetime) -> Circuit | None:
-    """The breaker of that place, if it is open."""
-    return session.scalars(
-        select(Circuit).where(Circuit.name == name, Circuit.open_until > now)
-    ).one_or_none()
-
-
 def note_success(session: Session, name: str, *, now: datetime) -> None:
     session.execute(
         update(Circuit)

@@ -158,7 +158,7 @@ class Importer:
         """Do one channel's work; whatever goes wrong ends in its report and on its row."""
         report = RunReport.begin(kind, channel, now=self._clock())
         try:
-            self._check_circuit(channel)
+            has_failed = self._check_circuit(channel)
             platform = self._platform_of(channel)
             sizes = PageSizes(channel.page_sizes, platform.can, clock=self._clock)
             pace = self._pace_of(channel)
@@ -174,7 +174,8 @@ class Importer:
                 work(reader, report)
             finally:
                 self._note_sizes(channel, sizes)
-            self._note_answered(channel)
+            if has_failed:
+                self._note_answered(channel)
         except PlatformError as exc:
             self._note_failure(channel, report, exc, str(exc))
         except Exception as exc:
@@ -201,17 +202,22 @@ class Importer:
         )
         return report
 
-    def _check_circuit(self, channel: ChannelIntegration) -> None:
-        """A platform that fails for everybody is not asked once a channel."""
+    def _check_circuit(self, channel: ChannelIntegration) -> bool:
+        """A platform that fails for everybody is not asked once a channel.
+
+        Returns:
+            Whether it has failed lately.
+        """
         now = self._clock()
         with self._database.transaction() as session:
-            broken = circuits.find_open(session, channel.channel, now=now)
-        if broken is not None and broken.open_until is not None:
+            broken = circuits.find(session, channel.channel)
+        if broken is not None and broken.open_until is not None and broken.open_until > now:
             raise _CircuitOpen(
                 f"the platform fails again and again: {broken.last_error}",
                 platform=channel.channel,
                 retry_after=broken.open_until - now,
             )
+        return broken is not None and broken.failures > 0
 
     def _note_sizes(self, channel: ChannelIntegration, sizes: PageSizes) -> None:
         learnt = sizes.learnt()
