@@ -15,6 +15,7 @@ REVISIONS = (
     "0001",
     "0002",
     "0005",
+    "0008",
 )  #: oldest first; kept here so that a check need not load Alembic
 HEAD = REVISIONS[-1]
 UPGRADE_LOCK = 0x73686F70  #: any constant; two upgrades at once wait for each other on it

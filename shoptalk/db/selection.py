@@ -37,13 +37,21 @@ _WAITING = """
     AND message.outcome IS NULL AND message.turn_id IS NULL
 """
 
+# Of millions of conversations a few have such a message. An array is looked up by key, whatever the
+# planner guesses to be in it; a join over a wrong guess reads all conversations.
+_WITH_WAITING = """
+    conversation.id = ANY(ARRAY(
+        SELECT DISTINCT conversation_id FROM messages
+        WHERE sender_type = 'customer' AND NOT is_old AND NOT reply_sent AND outcome IS NULL))
+"""
+
 _SETTLE_TOO_OLD = text(f"""
     WITH late AS (
         SELECT conversation.id, now_and_then.oldest
         FROM unnest(CAST(:platforms AS text[]), CAST(:oldest AS timestamptz[]))
             AS now_and_then (platform, oldest)
         JOIN conversations AS conversation USING (platform)
-        WHERE EXISTS (
+        WHERE {_WITH_WAITING} AND EXISTS (
             SELECT FROM messages AS message
             WHERE message.conversation_id = conversation.id
               AND message.created_at < now_and_then.oldest AND {_WAITING})
@@ -64,7 +72,7 @@ _SETTLE_TAKEN_OVER = text(f"""
               AND created_at > :since
               AND created_at > coalesce(conversation.ai_resumed_at, '-infinity')
         ) AS person
-        WHERE person.wrote_at IS NOT NULL AND EXISTS (
+        WHERE {_WITH_WAITING} AND person.wrote_at IS NOT NULL AND EXISTS (
             SELECT FROM messages AS message
             WHERE message.conversation_id = conversation.id AND {_WAITING})
         FOR NO KEY UPDATE OF conversation SKIP LOCKED
@@ -78,7 +86,7 @@ _SETTLE_TAKEN_OVER = text(f"""
 _SETTLE_SWITCHED_OFF = text(f"""
     WITH off AS (
         SELECT conversation.id FROM conversations AS conversation
-        WHERE NOT conversation.ai_enabled AND EXISTS (
+        WHERE {_WITH_WAITING} AND NOT conversation.ai_enabled AND EXISTS (
             SELECT FROM messages AS message
             WHERE message.conversation_id = conversation.id AND {_WAITING})
         FOR NO KEY UPDATE SKIP LOCKED

@@ -68,5 +68,6 @@ class ChannelIntegration(Base):
     token_checked_at: Mapped[datetime | None]
     token_expires_at: Mapped[datetime | None]
     data_access_expires_at: Mapped[datetime | None]
+    conversation_count: Mapped[int] = mapped_column(server_default=text("0"))
     missing_permissions: Mapped[list[str]] = mapped_column(server_default=text("'{}'"))
     created_at: Mapped[Created]
