@@ -47,6 +47,7 @@ _STATEMENTS = (
     FROM conversations, generate_series(1, 2)
     WHERE channel_integration_id = :channel AND thread_id LIKE 't\\_filled\\_%'
     """,
+    "ANALYZE conversations, ai_response_queue",  # for the join that follows
     """
     INSERT INTO messages (conversation_id, message_id, content, sender_type, is_old, reply_sent,
         created_at, imported_at, sequence_no, outcome, turn_id)
