@@ -12,7 +12,7 @@ from importlib import import_module
 
 from benchmarks.table import print_table
 
-MODULES = ("start", "flat", "pages")
+MODULES = ("start", "flat", "lookups", "pages")
 
 
 def main() -> int:

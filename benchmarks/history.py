@@ -52,7 +52,8 @@ _STATEMENTS = (
     INSERT INTO messages (conversation_id, message_id, content, sender_type, is_old, reply_sent,
         created_at, imported_at, sequence_no, outcome, turn_id)
     SELECT conversation.id, 'm_filled_' || row_number() OVER (), 'How much is the tea set? ' || n,
-        (ARRAY['customer', 'agent', 'customer', 'employee', 'customer'])[1 + n % 5], n < 6, n < 6,
+        (ARRAY['customer', 'agent', 'customer', 'employee', 'customer'])[1 + n % 5], n < 6,
+        n < 6 OR n % 5 IN (0, 2, 4) AND NOT (n = 9 AND conversation.id % 100 = 0),
         last_message_at - interval '1 minute' * (10 - n), last_message_at, n,
         CASE WHEN n % 5 IN (0, 2, 4) THEN CASE WHEN n < 6 THEN 'history'
             WHEN n = 9 AND conversation.id % 100 = 0 THEN 'taken_over' ELSE 'answered' END END,
