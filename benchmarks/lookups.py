@@ -16,6 +16,7 @@ from benchmarks.table import Figure
 from benchmarks.turns import _shop, fill, settings_for
 from shoptalk.app import running
 from shoptalk.db import briefs
+from shoptalk.db.catalog import active_products
 from shoptalk.responder import context
 
 TITLE = "what a cache of channel, agent and catalog could save"
@@ -40,7 +41,7 @@ class _Timed:
 
 
 def measure(size: int) -> list[Figure]:
-    rows, catalog = _Timed(briefs._by_id), _Timed(context.active_products)
+    rows, catalog = _Timed(briefs._by_id), _Timed(active_products)
     with _shop() as (database, server, home), quick_vendors() as vendors:
         fill(database, home, size)
         settings = settings_for(server.url, home, vendors, 10)
