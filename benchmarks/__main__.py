@@ -12,7 +12,16 @@ from importlib import import_module
 
 from benchmarks.table import print_table
 
-MODULES = ("import_", "calls", "turns", "dispatch")
+MODULES = (
+    "import_",
+    "calls",
+    "turns",
+    "dispatch",
+    "start",
+    "flat",
+    "lookups",
+    "pages",
+)
 
 
 def main() -> int:

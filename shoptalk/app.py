@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 from shoptalk.db import channels as channel_rows
 from shoptalk.db import schema
 from shoptalk.db.chat_tables import ChatTables
-from shoptalk.db.embedded import EmbeddedServer
 from shoptalk.db.engine import Database, connect
 from shoptalk.db.models import ChannelIntegration
 from shoptalk.db.presence import Presence
@@ -25,6 +24,7 @@ from shoptalk.types import Account, Clock
 from shoptalk.vault import Vault, open_vault
 
 if TYPE_CHECKING:
+    from shoptalk.db.embedded import EmbeddedServer
     from shoptalk.importer.channels import Importer
     from shoptalk.responder.passes import Responder, Selector
 
@@ -74,6 +74,8 @@ class App:
         if self._database is None:
             url = self.settings.database_url
             if url is None:
+                from shoptalk.db.embedded import EmbeddedServer
+
                 self._embedded = EmbeddedServer(self.settings.shoptalk_home).enter()
                 address = self._embedded.url
             else:

@@ -4,6 +4,7 @@ Exit codes: 0 done, 1 something failed at run time, 2 the person at the keyboard
 The commands themselves are in `shoptalk.commands`; each is loaded only when it is called.
 """
 
+import gc
 import importlib
 import io
 import signal
@@ -38,6 +39,8 @@ COMMANDS = {
     "doctor": ("doctor:doctor", "Check what is configured, reachable, missing."),
 }
 
+GARBAGE_AFTER = 50_000  #: objects made and not freed, before Python looks for garbage
+
 
 class _Commands(click.Group):
     def list_commands(self, ctx: click.Context) -> list[str]:
@@ -67,6 +70,8 @@ def cli() -> None:
 
 def main() -> None:
     """The console script."""
+    # What is loaded stays: looking for garbage among it costs a tenth of a short command.
+    gc.set_threshold(GARBAGE_AFTER)
     signal.signal(signal.SIGTERM, _leave)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # a terminal without Arabic gets codes

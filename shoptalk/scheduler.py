@@ -65,6 +65,7 @@ class Ticker:
         self._checking: dict[int, Future[None]] = {}
         self._replier: threading.Thread | None = None
         self._is_reply_wanted = threading.Event()
+        self._is_replying = False
         self._tidied_at: datetime | None = None
         self._starting = threading.Lock()
         self._stopping = threading.Event()
@@ -143,11 +144,13 @@ class Ticker:
         wait: float | None = None
         while True:
             self._is_reply_wanted.wait(wait)
+            self._is_replying = True
             self._is_reply_wanted.clear()
             if self._stopping.is_set():
                 return
             wait = None  # for the next tick, should this fail
             _whatever_happens(self._reply)
+            self._is_replying = False
             with suppress(SQLAlchemyError):  # the next tick tells
                 wait = self._seconds_until_due()
 

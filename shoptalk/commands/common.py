@@ -2,6 +2,7 @@
 
 import functools
 import json
+import sys
 import unicodedata
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
@@ -68,15 +69,28 @@ def print_rows(
     if not rows:
         click.echo(empty)
         return
+    titles = [column.replace("_", " ") for column in columns]
+    cells = [[visible(_cell(row[column])) for column in columns] for row in rows]
+    if not sys.stdout.isatty():
+        _print_lines([titles, *cells])
+        return
     from rich.console import Console
     from rich.table import Table
 
     table = Table(box=None, pad_edge=False)
-    for column in columns:
-        table.add_column(column.replace("_", " "), overflow="fold")
-    for row in rows:
-        table.add_row(*(visible(_cell(row[column])) for column in columns))
+    for title in titles:
+        table.add_column(title, overflow="fold")
+    for line in cells:
+        table.add_row(*line)
     Console(markup=False, highlight=False, emoji=False).print(table)
+
+
+def _print_lines(lines: Sequence[Sequence[str]]) -> None:
+    """A row a line, however long: for files, pipes and the mail of cron."""
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    for line in lines:
+        padded = (cell.ljust(width) for cell, width in zip(line, widths, strict=True))
+        sys.stdout.write("  ".join(padded).rstrip() + "\n")
 
 
 def _cell(value: Any) -> str:

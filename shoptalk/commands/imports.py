@@ -1,18 +1,22 @@
 """`shoptalk import` and `shoptalk backfill`: how messages come in, by hand or from cron."""
 
+import sys
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from datetime import datetime
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import click
 
 from shoptalk.app import App
 from shoptalk.commands.common import Moment, json_option, print_rows, visible, with_app
-from shoptalk.commands.progress import importing
 from shoptalk.db.models import ChannelIntegration
 from shoptalk.errors import UsageError
-from shoptalk.importer.report import RunReport
+
+if TYPE_CHECKING:
+    from shoptalk.importer.channels import OnProgress
+    from shoptalk.importer.report import RunReport
 
 
 @click.command("import")
@@ -66,9 +70,18 @@ def import_(
         return
     found, stopped = _to_import(app, handle)
     importer = app.importer()
-    with importing("Importing") as on_progress:
+    with _watched("Importing") as on_progress:
         reports = importer.import_side_by_side(found, on_progress=on_progress)
     _finish([*reports, *(_stopped_report(app, channel) for channel in stopped)], as_json)
+
+
+def _watched(what: str) -> "AbstractContextManager[OnProgress]":
+    """A progress bar; where nobody watches, nothing is loaded for it."""
+    if not sys.stderr.isatty():
+        return nullcontext(lambda _channel, _progress: None)
+    from shoptalk.commands.progress import importing
+
+    return importing(what)
 
 
 def _channel(app: App, handle: str) -> ChannelIntegration:
@@ -109,13 +122,15 @@ def _to_import(
     )
 
 
-def _stopped_report(app: App, channel: ChannelIntegration) -> RunReport:
+def _stopped_report(app: App, channel: ChannelIntegration) -> "RunReport":
+    from shoptalk.importer.report import RunReport
+
     report = RunReport.begin("poll", channel, now=app.clock())
     report.error, report.remedy = channel.last_error or "stopped", channel.remedy
     return report
 
 
-def _finish(reports: Sequence[RunReport], as_json: bool) -> None:
+def _finish(reports: "Sequence[RunReport]", as_json: bool) -> None:
     """Print what was done; exit by the worst that happened."""
     columns = ["channel", "kind", "new", "duplicate", "unreadable", "calls", "error"]
     print_rows(
@@ -161,7 +176,7 @@ def backfill(
         if channel.history_state == "done":
             begin_backfill(session, channel.id, since=since)
     channel = _channel(app, str(channel.id))
-    with importing("Reading history") as on_progress:
+    with _watched("Reading history") as on_progress:
         report = importer.read_history(
             channel, kind="backfill", until=until, on_progress=on_progress, at_once=True
         )

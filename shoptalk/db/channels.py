@@ -24,8 +24,12 @@ from shoptalk.types import Outcome, SenderType
 
 def get_workspace(session: Session, name: str) -> Workspace:
     """The workspace of that name, made on first use."""
+    statement = select(Workspace).where(Workspace.name == name)
+    found = session.scalars(statement).one_or_none()
+    if found is not None:
+        return found
     session.execute(insert(Workspace).values(name=name).on_conflict_do_nothing())
-    return session.scalars(select(Workspace).where(Workspace.name == name)).one()
+    return session.scalars(statement).one()
 
 
 def get_default_agent(session: Session, workspace_id: int) -> Agent:

@@ -1,4 +1,7 @@
-"""The web chat's tables as a platform's other side: one account's, a transaction a call."""
+"""The web chat's tables as a platform's other side: one account's, a transaction a call.
+
+The queries are loaded with the first call: most accounts are on other platforms.
+"""
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
@@ -7,7 +10,6 @@ from typing import TypeVar
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.orm import Session
 
-from shoptalk.db import chat
 from shoptalk.db.engine import Database
 from shoptalk.errors import DeliveryUncertain, RetryLater
 from shoptalk.types import ChatLine, ChatThread
@@ -31,6 +33,8 @@ class ChatTables:
         limit: int,
         lines: int,
     ) -> Sequence[ChatThread]:
+        from shoptalk.db import chat
+
         return self._ask(
             lambda session: chat.threads_by_change(
                 session,
@@ -46,6 +50,8 @@ class ChatTables:
     def lines(
         self, session_id: str, *, before: int | None, limit: int
     ) -> Sequence[ChatLine] | None:
+        from shoptalk.db import chat
+
         def read(session: Session) -> Sequence[ChatLine] | None:
             found = chat.find_session(session, self._platform, self._external_id, session_id)
             if found is None:
@@ -57,6 +63,8 @@ class ChatTables:
     def add(
         self, session_id: str, text: str, *, reference: str | None, at: datetime
     ) -> ChatLine | None:
+        from shoptalk.db import chat
+
         def write(session: Session) -> ChatLine | None:
             found = chat.find_session(session, self._platform, self._external_id, session_id)
             if found is None:
@@ -67,6 +75,8 @@ class ChatTables:
         return self._ask(write, changes=True)
 
     def show_typing(self, session_id: str, *, until: datetime) -> None:
+        from shoptalk.db import chat
+
         def show(session: Session) -> None:
             found = chat.find_session(session, self._platform, self._external_id, session_id)
             if found is not None:

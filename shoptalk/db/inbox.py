@@ -191,6 +191,13 @@ _RECOGNISE_OUR_OWN = text("""
     UPDATE messages SET sender_type = 'agent' FROM matched WHERE messages.id = matched.message_row
 """)
 
+# First, as a poll does, so that nobody who stores holds a conversation and waits for the channel.
+_LOCK_CHANNEL = text("SELECT FROM channel_integrations WHERE id = :channel_id FOR NO KEY UPDATE")
+_COUNT_CONVERSATIONS = text("""
+    UPDATE channel_integrations SET conversation_count = conversation_count + :new
+    WHERE id = :channel_id
+""")
+
 
 def store_threads(
     session: Session,
@@ -209,6 +216,7 @@ def store_threads(
     threads = _merged(threads)
     if not threads:
         return Stored()
+    session.execute(_LOCK_CHANNEL, {"channel_id": channel.id})
     conversations = session.execute(
         _UPSERT_CONVERSATIONS,
         {
@@ -231,6 +239,7 @@ def store_threads(
     rows = {row.thread_id: row for row in conversations}
     custodies = {each.thread_id: each.custody for each in threads if each.custody is not None}
     note_custody(session, channel.id, custodies, now=imported_at)
+    _count_conversations(session, channel, sum(1 for row in rows.values() if row.is_new))
     messages: list[tuple[int, InboundMessage, int]] = []
     for thread in threads:
         row = rows[thread.thread_id]
@@ -249,6 +258,12 @@ def store_threads(
             1 for thread in threads if rows[thread.thread_id].is_new and not thread.history_complete
         ),
     )
+
+
+def _count_conversations(session: Session, channel: ChannelIntegration, new: int) -> None:
+    """Counted here, so that nobody need count them all."""
+    if new:
+        session.execute(_COUNT_CONVERSATIONS, {"channel_id": channel.id, "new": new})
 
 
 def _older_than_stored(

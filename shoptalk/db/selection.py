@@ -38,13 +38,22 @@ _WAITING = """
     AND message.outcome IS NULL AND message.turn_id IS NULL
 """
 
+# Of millions of conversations a few have such a message. An array is looked up by key, whatever the
+# planner guesses to be in it; a join over a wrong guess reads all conversations.
+_HAVE_WAITING = """
+    ANY(ARRAY(
+        SELECT DISTINCT conversation_id FROM messages
+        WHERE sender_type = 'customer' AND NOT is_old AND NOT reply_sent AND outcome IS NULL))
+"""
+
 _SETTLE_TOO_OLD = text(f"""
     WITH late AS (
         SELECT conversation.id, now_and_then.oldest
         FROM unnest(CAST(:platforms AS text[]), CAST(:beginnings AS text[]),
             CAST(:oldest AS timestamptz[])) AS now_and_then (platform, beginning, oldest)
         JOIN conversations AS conversation USING (platform)
-        WHERE starts_with(conversation.thread_id, now_and_then.beginning) AND EXISTS (
+        WHERE conversation.id = {_HAVE_WAITING}
+          AND starts_with(conversation.thread_id, now_and_then.beginning) AND EXISTS (
             SELECT FROM messages AS message
             WHERE message.conversation_id = conversation.id
               AND message.created_at < now_and_then.oldest AND {_WAITING})
@@ -58,7 +67,8 @@ _SETTLE_TOO_OLD = text(f"""
 _SETTLE_OPTED_OUT = text(f"""
     WITH out AS (
         SELECT conversation.id FROM conversations AS conversation
-        WHERE conversation.opted_out_at >= coalesce(conversation.opted_in_at, '-infinity')
+        WHERE conversation.id = {_HAVE_WAITING}
+          AND conversation.opted_out_at >= coalesce(conversation.opted_in_at, '-infinity')
           AND EXISTS (
             SELECT FROM messages AS message
             WHERE message.conversation_id = conversation.id AND {_WAITING})
@@ -78,7 +88,8 @@ _SETTLE_TAKEN_OVER = text(f"""
               AND created_at > :since
               AND created_at > coalesce(conversation.ai_resumed_at, '-infinity')
         ) AS person
-        WHERE (person.wrote_at IS NOT NULL OR {IS_HELD}) AND EXISTS (
+        WHERE conversation.id = {_HAVE_WAITING}
+          AND (person.wrote_at IS NOT NULL OR {IS_HELD}) AND EXISTS (
             SELECT FROM messages AS message
             WHERE message.conversation_id = conversation.id AND {_WAITING})
         FOR NO KEY UPDATE OF conversation SKIP LOCKED
@@ -92,7 +103,7 @@ _SETTLE_TAKEN_OVER = text(f"""
 _SETTLE_SWITCHED_OFF = text(f"""
     WITH off AS (
         SELECT conversation.id FROM conversations AS conversation
-        WHERE NOT conversation.ai_enabled AND EXISTS (
+        WHERE conversation.id = {_HAVE_WAITING} AND NOT conversation.ai_enabled AND EXISTS (
             SELECT FROM messages AS message
             WHERE message.conversation_id = conversation.id AND {_WAITING})
         FOR NO KEY UPDATE SKIP LOCKED
@@ -109,7 +120,8 @@ _GATHER = text(f"""
             least(message.created_at, message.imported_at) AS written_at
         FROM messages AS message
         JOIN conversations AS conversation ON conversation.id = message.conversation_id
-        WHERE conversation.ai_enabled AND {_WAITING}
+        WHERE message.conversation_id = {_HAVE_WAITING}
+          AND conversation.ai_enabled AND {_WAITING}
           AND (message.released OR message.created_at
               > coalesce(CAST(:held_before AS timestamptz), '-infinity'))
         FOR NO KEY UPDATE OF conversation, message SKIP LOCKED

@@ -54,18 +54,11 @@ def channel_statuses(session: Session, workspace_id: int, *, now: datetime) -> l
         .where(ChannelIntegration.workspace_id == workspace_id)
         .order_by(ChannelIntegration.id)
     ).all()
-    counts = dict(
-        session.execute(
-            select(Conversation.channel_integration_id, func.count())
-            .where(Conversation.workspace_id == workspace_id)
-            .group_by(Conversation.channel_integration_id)
-        ).all()
-    )
     return [
         ChannelStatus(
             channel=channel,
             last_run=_last_run(session, channel.id),
-            conversations=counts.get(channel.id, 0),
+            conversations=channel.conversation_count,
             calls_of_day=calls_since(session, channel.id, now - timedelta(days=1)),
         )
         for channel in channels
@@ -114,7 +107,9 @@ def totals(session: Session, workspace_id: int, *, since: datetime, now: datetim
         messages_imported=_count(
             session.scalar(
                 select(func.sum(ImportRun.new)).where(
-                    ImportRun.workspace_id == workspace_id, ImportRun.started_at >= since
+                    ImportRun.workspace_id == workspace_id,
+                    ImportRun.started_at >= since,
+                    ImportRun.new > 0,
                 )
             )
         ),

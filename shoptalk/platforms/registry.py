@@ -69,7 +69,9 @@ def _reason(error: Exception) -> str:
 
 @functools.cache
 def _entry_points() -> dict[str, EntryPoint]:
-    found = sorted(entry_points(group=GROUP), key=_is_ours)  # ours last: nobody takes their place
+    found = list(entry_points(group=GROUP))
+    if len({entry_point.name for entry_point in found}) < len(found):
+        found.sort(key=_is_ours)  # ours last: nobody takes their place
     return {entry_point.name: entry_point for entry_point in found}
 
 

@@ -20,7 +20,18 @@ class Conversation(Base):
             "conversation_state IN ('idle', 'buffering', 'processing')", "conversation_state"
         ),
         CheckConstraint("custody IN ('person', 'ai', 'anyone')", "custody"),
-        Index("ix_conversations_workspace_last_message", "workspace_id", "last_message_at"),
+        Index(
+            "ix_conversations_newest",
+            "workspace_id",
+            text("last_message_at DESC NULLS LAST"),
+        ),
+        Index(
+            "ix_conversations_newest_of_status",
+            "workspace_id",
+            "status",
+            text("last_message_at DESC NULLS LAST"),
+        ),
+        Index("ix_conversations_thread", "thread_id"),
         Index(
             "ix_conversations_unfinished_history",
             "channel_integration_id",
@@ -91,6 +102,17 @@ class Message(Base):
             "conversation_id",
             "created_at",
             postgresql_where=text("sender_type = 'employee'"),
+        ),
+        Index(
+            "ix_messages_unreplied",
+            "id",
+            postgresql_where=text("sender_type = 'customer' AND NOT is_old AND NOT reply_sent"),
+        ),
+        Index(
+            "ix_messages_rare_outcome",
+            "outcome",
+            "id",
+            postgresql_where=text("outcome <> 'history' AND outcome <> 'answered'"),
         ),
         Index("ix_messages_turn", "turn_id", postgresql_where=text("turn_id IS NOT NULL")),
     )

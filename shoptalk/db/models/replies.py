@@ -32,6 +32,7 @@ class Turn(Base):
             postgresql_where=text(OPEN_TURN),
         ),
         Index("ix_ai_response_queue_conversation", "conversation_id", "closed_at"),
+        Index("ix_ai_response_queue_closed", "workspace_id", "closed_at"),
         Index("ix_ai_response_queue_due", "due_at", postgresql_where=text(OPEN_TURN)),
     )
 
@@ -62,10 +63,13 @@ class Delivery(Base):
             "status",
         ),
         UniqueConstraint("turn_id", "part_no"),
+        Index("ix_deliveries_conversation", "conversation_id"),
         Index(
-            "ix_deliveries_unsettled",
-            "conversation_id",
-            postgresql_where=text("status IN ('waiting', 'sending', 'uncertain')"),
+            "ix_deliveries_troubled",
+            "workspace_id",
+            "status",
+            "id",
+            postgresql_where=text("status IN ('failed', 'uncertain')"),
         ),
         Index("ix_deliveries_workspace", "workspace_id", "id"),
         Index("ix_deliveries_check", "check_at", postgresql_where=text("check_at IS NOT NULL")),

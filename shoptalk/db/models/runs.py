@@ -23,7 +23,27 @@ class Circuit(Base):
 
 class ImportRun(Base):
     __tablename__ = "import_runs"
-    __table_args__ = (Index("ix_import_runs_channel", "channel_integration_id", "id"),)
+    __table_args__ = (
+        Index("ix_import_runs_channel", "channel_integration_id", "id"),
+        Index(
+            "ix_import_runs_calls",
+            "channel_integration_id",
+            "started_at",
+            postgresql_include=["calls"],
+        ),
+        Index(
+            "ix_import_runs_new",
+            "workspace_id",
+            "started_at",
+            postgresql_where=text("new > 0"),
+        ),
+        Index(
+            "ix_import_runs_gaps",
+            "workspace_id",
+            "id",
+            postgresql_where=text("jsonb_array_length(gaps) > 0"),
+        ),
+    )
 
     id: Mapped[Key]
     workspace_id: Mapped[int] = mapped_column(ForeignKey("workspaces.id"))

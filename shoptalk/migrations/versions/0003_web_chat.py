@@ -7,7 +7,7 @@ its foreign key are made at once). Old code: unaffected, it does not use these t
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0005"
+revision = "0003"
 down_revision = "0002"
 branch_labels = None
 depends_on = None
