@@ -65,7 +65,7 @@ SMS = DemoAccount(
     connects_as=TWILIO_SID,
     past=5,
     shoppers=1,
-    seed=100,
+    seed=104,
 )
 TWILIO_WHATSAPP = DemoAccount(
     title="WhatsApp over Twilio",
@@ -78,7 +78,7 @@ TWILIO_WHATSAPP = DemoAccount(
     connects_as=TWILIO_SID,
     past=5,
     shoppers=1,
-    seed=200,
+    seed=117,
 )
 CHATWOOT = DemoAccount(
     title="Chatwoot",
@@ -88,7 +88,7 @@ CHATWOOT = DemoAccount(
     token=TOKEN + "-chatwoot",
     past=5,
     shoppers=1,
-    seed=300,
+    seed=130,
 )
 WEB_CHAT = DemoAccount(
     title="Web chat",
@@ -96,7 +96,7 @@ WEB_CHAT = DemoAccount(
     platform="webchat",
     account_id="nour-store.example",
     shoppers=1,
-    seed=400,
+    seed=102,
 )
 CLOUD_WHATSAPP = DemoAccount(
     title="WhatsApp by file",
@@ -105,14 +105,14 @@ CLOUD_WHATSAPP = DemoAccount(
     account_id="4711",
     token=TOKEN + "-wa",
     past=2,
-    seed=500,
+    seed=120,
 )
 
 
 PLAIN = (MESSENGER, INSTAGRAM)
 EVERY_PLATFORM = (
     replace(MESSENGER, shoppers=2),
-    replace(INSTAGRAM, seed=600),
+    replace(INSTAGRAM, seed=142),
     SMS,
     TWILIO_WHATSAPP,
     CHATWOOT,
