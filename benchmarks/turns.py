@@ -5,14 +5,14 @@ has a history, one message waits, the catalog has twenty products. Afterwards ev
 have got exactly one reply.
 """
 
-import argparse
 import contextlib
 import multiprocessing
 import resource
 import tempfile
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -22,6 +22,7 @@ import requests
 from sqlalchemy import text
 
 from benchmarks.quick_vendors import quick_vendors
+from benchmarks.table import Figure, at_least
 from shoptalk.app import running
 from shoptalk.db import schema
 from shoptalk.db.catalog import put_products
@@ -29,9 +30,15 @@ from shoptalk.db.channels import get_default_agent, get_workspace
 from shoptalk.db.embedded import EmbeddedServer
 from shoptalk.db.engine import Database, connect
 from shoptalk.db.models import Base, ChannelIntegration
+from shoptalk.platforms.messenger import Messenger
+from shoptalk.responder.answer import Answerer
+from shoptalk.responder.deliver import Courier
+from shoptalk.responder.passes import Responder
 from shoptalk.settings import Settings
 from shoptalk.vault import open_vault
 
+TITLE = "what a turn costs, and how many fit into a second"
+SIZE = 4_000  #: turns
 PAGE = "550011"
 EARLIER = 12  #: messages of each conversation before the one that waits
 
@@ -115,8 +122,36 @@ def settings_for(url: str, home: Path, vendors: str, concurrency: int) -> Settin
     )
 
 
+class Stages:
+    """Seconds of CPU that the parts of a turn took, added up over all threads."""
+
+    def __init__(self) -> None:
+        self.seconds: defaultdict[str, float] = defaultdict(float)
+
+    def watch(self, owner: Any, method: str, stage: str) -> None:
+        work = getattr(owner, method)
+
+        def watched(*words: Any, **named: Any) -> Any:
+            began = time.thread_time()
+            try:
+                return work(*words, **named)
+            finally:
+                self.seconds[stage] += time.thread_time() - began
+
+        setattr(owner, method, watched)
+
+
 def _answer(settings: Settings, told: Any) -> None:
     """One process: answer until nothing is due."""
+    stages = Stages()
+    for owner, method, stage in (
+        (Responder, "_claim", "claim and context"),
+        (Messenger, "show_typing", "typing"),
+        (Answerer, "_compose", "model"),
+        (Answerer, "_write_down", "write down"),
+        (Courier, "_send", "send and record"),
+    ):
+        stages.watch(owner, method, stage)
     with running(settings, clock=lambda: datetime.now(UTC)) as app:
         responder = app.responder()
         app.presence.name()
@@ -126,11 +161,25 @@ def _answer(settings: Settings, told: Any) -> None:
         ended = responder.answer_all_due()
         after = resource.getrusage(resource.RUSAGE_SELF)
     cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    told.send((dict(ended), cpu))
+    told.send((dict(ended), cpu, dict(stages.seconds)))
 
 
-def answer_all(url: str, home: Path, vendors: str, *, processes: int, concurrency: int) -> Any:
-    """Have every waiting turn answered; return seconds, how they ended, and seconds of CPU."""
+@dataclass(frozen=True, slots=True)
+class Run:
+    """What answering all of them took."""
+
+    turns: int
+    seconds: float
+    cpu: float  #: seconds, of the answering processes
+    stages: dict[str, float]
+
+    @property
+    def a_second(self) -> float:
+        return self.turns / self.seconds
+
+
+def answer_all(url: str, home: Path, vendors: str, *, processes: int, concurrency: int) -> Run:
+    """Have every waiting turn answered."""
     context = multiprocessing.get_context("spawn")
     workers = []
     for _ in range(processes):
@@ -145,19 +194,47 @@ def answer_all(url: str, home: Path, vendors: str, *, processes: int, concurrenc
     for _, pipe in workers:
         pipe.send(None)
     ended: Counter[str] = Counter()
+    stages: defaultdict[str, float] = defaultdict(float)
     cpu = 0.0
     for _, pipe in workers:
-        its_ended, its_cpu = pipe.recv()
+        its_ended, its_cpu, its_stages = pipe.recv()
         ended.update(its_ended)
+        for stage, seconds in its_stages.items():
+            stages[stage] += seconds
         cpu += its_cpu
     seconds = time.perf_counter() - began
     for process, _ in workers:
         process.join()
-    return seconds, ended, cpu
+    assert set(ended) == {"answered"}, ended
+    return Run(ended.total(), seconds, cpu, stages)
+
+
+def run(turns: int, *, model_seconds: float, processes: int, concurrency: int) -> Run:
+    """Fill a shop and empty it; return what it took.
+
+    Raises:
+        AssertionError: somebody got no reply, or two.
+    """
+    with shop() as (database, server, home):
+        fill(database, home, turns)
+        with quick_vendors(model_seconds=model_seconds) as vendors:
+            found = answer_all(
+                server.url, home, vendors, processes=processes, concurrency=concurrency
+            )
+            counts = requests.get(f"{vendors}/counts", timeout=10).json()
+        assert len(counts) == turns, len(counts)
+        assert set(counts.values()) == {1}
+        with database.transaction() as session:
+            unanswered = session.scalar(
+                text("SELECT count(*) FROM messages WHERE NOT reply_sent AND turn_id IS NOT NULL")
+            )
+            sent = session.scalar(text("SELECT count(*) FROM deliveries WHERE status = 'sent'"))
+        assert (unanswered, sent) == (0, turns)
+    return found
 
 
 @contextlib.contextmanager
-def _shop() -> Iterator[tuple[Database, EmbeddedServer, Path]]:
+def shop() -> Iterator[tuple[Database, EmbeddedServer, Path]]:
     with tempfile.TemporaryDirectory(prefix="shoptalk-bench-") as folder:
         home = Path(folder)
         server = EmbeddedServer(home).enter()
@@ -170,28 +247,15 @@ def _shop() -> Iterator[tuple[Database, EmbeddedServer, Path]]:
             server.leave()
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--turns", type=int, default=2000)
-    parser.add_argument("--model-seconds", type=float, default=0)
-    parser.add_argument("--processes", type=int, default=1)
-    parser.add_argument("--concurrency", type=int, default=10)
-    given = parser.parse_args()
-    with _shop() as (database, server, home):
-        fill(database, home, given.turns)
-        with quick_vendors(model_seconds=given.model_seconds) as vendors:
-            seconds, ended, cpu = answer_all(
-                server.url,
-                home,
-                vendors,
-                processes=given.processes,
-                concurrency=given.concurrency,
-            )
-            counts = requests.get(f"{vendors}/counts", timeout=10).json()
-        print(ended, f"{given.turns / seconds:.0f} turns/s, {1000 * cpu / given.turns:.2f} ms CPU")
-        assert len(counts) == given.turns, len(counts)
-        assert set(counts.values()) == {1}
-
-
-if __name__ == "__main__":
-    main()
+def measure(size: int) -> list[Figure]:
+    at_once = run(size, model_seconds=0, processes=2, concurrency=10)
+    slow_model = run(size, model_seconds=1, processes=1, concurrency=200)
+    return [
+        at_least("turns a second, model latency 0, two processes", at_once.a_second, 200),
+        at_least("turns a second, model latency 1 s, one process", slow_model.a_second, 100),
+        Figure(name="CPU a turn, of the workers", value=1000 * at_once.cpu / size, unit="ms"),
+        *(
+            Figure(name=f"  {stage}", value=1000 * seconds / size, unit="ms")
+            for stage, seconds in at_once.stages.items()
+        ),
+    ]

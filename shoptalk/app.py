@@ -7,8 +7,6 @@ from contextlib import ExitStack, contextmanager
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-import requests
-
 from shoptalk.db import channels as channel_rows
 from shoptalk.db import schema
 from shoptalk.db.chat_tables import ChatTables
@@ -21,6 +19,7 @@ from shoptalk.importer.pace import Pace
 from shoptalk.importer.plan import PollPlan
 from shoptalk.platforms import registry
 from shoptalk.platforms.base import Platform, Surroundings
+from shoptalk.platforms.session import HostSession
 from shoptalk.settings import Settings
 from shoptalk.types import Account, Clock
 from shoptalk.vault import Vault, open_vault
@@ -30,6 +29,10 @@ if TYPE_CHECKING:
     from shoptalk.responder.passes import Responder, Selector
 
 log = logging.getLogger(__name__)
+
+#: A turn or a poll holds a connection for milliseconds, so that many threads share a few; and a
+#: server has a hundred, as a rule, for everybody.
+MOST_CONNECTIONS = 20
 
 
 class App:
@@ -75,7 +78,9 @@ class App:
                 address = self._embedded.url
             else:
                 address = url.get_secret_value()
-            self._database = connect(address, pool_size=self.settings.worker_concurrency + 5)
+            self._database = connect(
+                address, pool_size=min(self.settings.worker_concurrency + 5, MOST_CONNECTIONS)
+            )
         return self._database
 
     @property
@@ -108,7 +113,7 @@ class App:
     def platform(self, name: str, account: Account) -> Platform:
         """An adapter for credentials that may not be stored (yet)."""
         surroundings = Surroundings(
-            session=self._connections.enter_context(requests.Session()),
+            session=self._connections.enter_context(HostSession()),
             settings=self.settings.for_platforms,
             clock=self.clock,
             chat=ChatTables(self.database, name, account.external_id),

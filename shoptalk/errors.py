@@ -5,6 +5,7 @@ ShoptalkError
   PlatformError        always carries `.platform`
     RetryLater         safe to repeat; `.retry_after` says when, if the platform did
       Throttled        the allowance is used up; repeating sooner prolongs the wait
+      TimedOut         no answer came in time; a smaller question may get one
     TooMuchData        the same question will never be answered; ask for less
     ChannelStopped     nothing on this channel works until its owner acts; `.remedy` says how
     GiveUp             this one message, thread or person cannot be reached; the rest can
@@ -72,6 +73,10 @@ class RetryLater(PlatformError):
 
 class Throttled(RetryLater):
     """The platform's call allowance is used up."""
+
+
+class TimedOut(RetryLater):
+    """No answer came in time."""
 
 
 class TooMuchData(PlatformError):

@@ -62,9 +62,10 @@ def _import_history(stage: Stage) -> None:
         reports = app.importer().import_side_by_side(polled, on_progress=on_progress)
     for report in reports:
         if report.kind == "history":
+            calls = "1 call" if report.calls == 1 else f"{report.calls} calls"
             click.echo(
                 f"History of {report.channel_name}: {report.stored.conversations} conversations, "
-                f"{report.stored.new} messages, {report.calls} calls."
+                f"{report.stored.new} messages, {calls}."
             )
 
 

@@ -163,6 +163,6 @@ def backfill(
     channel = _channel(app, str(channel.id))
     with importing("Reading history") as on_progress:
         report = importer.read_history(
-            channel, kind="backfill", until=until, on_progress=on_progress
+            channel, kind="backfill", until=until, on_progress=on_progress, at_once=True
         )
     _finish([report], as_json)

@@ -1,11 +1,13 @@
-"""A progress bar on stderr for long imports: counts and rate. Nothing where nobody watches."""
+"""A progress bar on stderr for long imports: counts, rate, and the time left where that can be
+told. Nothing where nobody watches.
+"""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from rich.console import Console
 from rich.progress import Progress as Bar
-from rich.progress import SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.progress import SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 
 from shoptalk.commands.common import visible
 from shoptalk.db.models import ChannelIntegration
@@ -24,21 +26,38 @@ def importing(what: str) -> Iterator[OnProgress]:
         TextColumn("{task.completed:,.0f} messages", markup=False),
         TextColumn("{task.fields[rate]} a second", markup=False),
         TimeElapsedColumn(),
+        TextColumn("{task.fields[left]}", markup=False),
     )
-    tasks: dict[int, int] = {}
+    tasks: dict[int, TaskID] = {}
+    first: dict[int, Progress] = {}
     with Bar(*columns, console=console, disable=not console.is_terminal) as bar:
 
         def on_progress(channel: ChannelIntegration, progress: Progress) -> None:
             if channel.id not in tasks:
                 description = visible(f"{what} {channel.channel} {channel.display_name}")
-                tasks[channel.id] = bar.add_task(description, total=None, threads=0, rate="-")
-            task_id = tasks[channel.id]
-            speed = bar.tasks[task_id].speed if task_id < len(bar.tasks) else None
+                tasks[channel.id] = bar.add_task(
+                    description, total=None, threads=0, rate="-", left=""
+                )
+                first[channel.id] = progress
+            task = bar.tasks[tasks[channel.id]]
+            speed, elapsed = task.speed, task.elapsed or 0.0
             bar.update(
-                task_id,  # type: ignore[arg-type]
+                task.id,
+                left=time_left(first[channel.id], progress, elapsed=elapsed),
                 completed=progress.messages,
                 threads=progress.threads,
                 rate=f"{speed:,.0f}" if speed else "-",
             )
 
         yield on_progress
+
+
+def time_left(first: Progress, now: Progress, *, elapsed: float) -> str:
+    """How long the rest will take, at the pace since the first report; "" where nobody knows."""
+    if first.share is None or now.share is None or now.share <= first.share:
+        return ""
+    seconds = round(elapsed * (1 - now.share) / (now.share - first.share))
+    hours, minutes = divmod(seconds // 60, 60)
+    if hours:
+        return f"{now.share:.0%}, about {hours} h {minutes} min left"
+    return f"{now.share:.0%}, about " + (f"{minutes} min left" if minutes else f"{seconds} s left")

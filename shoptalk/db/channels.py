@@ -1,7 +1,8 @@
 """Queries on channels and workspaces. Callers own the transaction; nothing here commits."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
+from typing import Any
 
 from sqlalchemy import case, func, or_, select, text, update
 from sqlalchemy.dialects.postgresql import insert
@@ -179,16 +180,21 @@ def advance_watermark(
     )
 
 
-def note_usage(
-    session: Session, channel_id: int, *, percent: int | None, page_limit: int | None
-) -> None:
+def note_usage(session: Session, channel_id: int, *, percent: int | None) -> None:
+    """How much of the allowance is used up; None where the platform did not tell."""
     session.execute(
         update(ChannelIntegration)
         .where(ChannelIntegration.id == channel_id)
-        .values(
-            usage_percent=func.coalesce(percent, ChannelIntegration.usage_percent),
-            page_limit=page_limit,
-        )
+        .values(usage_percent=func.coalesce(percent, ChannelIntegration.usage_percent))
+    )
+
+
+def note_page_sizes(session: Session, channel_id: int, sizes: Mapping[str, Any]) -> None:
+    """Remember what the platform could answer, beside what is known of other questions."""
+    session.execute(
+        update(ChannelIntegration)
+        .where(ChannelIntegration.id == channel_id)
+        .values(page_sizes=ChannelIntegration.page_sizes.op("||")(dict(sizes)))
     )
 
 
@@ -289,25 +295,44 @@ def resume_history(session: Session, channel_id: int) -> None:
     )
 
 
+def put_history_off(
+    session: Session, channel_id: int, *, until: datetime, failed: bool = False
+) -> None:
+    """Let history wait; polls go on."""
+    failures = ChannelIntegration.history_failures + 1 if failed else 0
+    session.execute(
+        update(ChannelIntegration)
+        .where(ChannelIntegration.id == channel_id)
+        .values(history_next_at=until, history_failures=failures)
+    )
+
+
 def finish_history(session: Session, channel_id: int) -> None:
     session.execute(
         update(ChannelIntegration)
         .where(ChannelIntegration.id == channel_id)
-        .values(history_state="done", history_since=None)
+        .values(
+            history_state="done",
+            history_since=None,
+            history_threads=None,
+            history_next_at=None,
+            history_failures=0,
+        )
     )
 
 
 def begin_backfill(session: Session, channel_id: int, *, since: datetime | None) -> None:
     """Mark what a backfill reads again: all threads, or those active since a moment."""
-    session.execute(
-        update(ChannelIntegration)
-        .where(ChannelIntegration.id == channel_id)
-        .values(history_state="waiting", history_since=since)
-    )
     statement = update(Conversation).where(Conversation.channel_integration_id == channel_id)
     if since is not None:
         statement = statement.where(Conversation.last_message_at >= since)
-    session.execute(statement.values(history_complete=False))
+    statement = statement.values(history_complete=False)
+    marked = session.scalars(statement.returning(Conversation.id)).all()
+    session.execute(
+        update(ChannelIntegration)
+        .where(ChannelIntegration.id == channel_id)
+        .values(history_state="waiting", history_since=since, history_threads=len(marked))
+    )
 
 
 def restart_channel(session: Session, channel_id: int) -> None:

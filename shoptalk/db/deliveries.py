@@ -41,26 +41,29 @@ def begin_sending(session: Session, turn: Turn, delivery: Delivery, *, now: date
 
 
 _RECORD_SENT = text("""
-    WITH delivery AS (
+    WITH conversation AS (
+        SELECT id, sequence_last FROM conversations WHERE id = :conversation_id
+        FOR NO KEY UPDATE
+    ), delivery AS (
         UPDATE deliveries SET status = 'sent', message_id = :message_id, sent_at = :now,
             failure_reason = NULL, check_at = :check_at
-        WHERE id = :delivery_id
+        FROM conversation WHERE deliveries.id = :delivery_id
     ), stored AS (
         INSERT INTO messages (
             conversation_id, message_id, content, sender_type, is_old, reply_sent, created_at,
             imported_at, sequence_no, status)
         SELECT id, :message_id, :content, 'agent', false, false, :now, :now,
             sequence_last + 1, 'sent'
-        FROM conversations WHERE id = :conversation_id
+        FROM conversation
         -- polling was quicker and took it for a person's
         ON CONFLICT (message_id) DO UPDATE SET sender_type = 'agent', status = 'sent'
         RETURNING xmax = 0 AS is_new
     )
     UPDATE conversations SET
-        sequence_last = sequence_last + 1,
+        sequence_last = conversation.sequence_last + 1,
         message_count = message_count + (SELECT count(*) FROM stored WHERE is_new),
         last_message_at = greatest(last_message_at, :now)
-    WHERE id = :conversation_id
+    FROM conversation WHERE conversations.id = conversation.id
 """)
 
 
@@ -77,7 +80,6 @@ def record_sent(
     Args:
         check_at: when to ask what became of it; None: the platform does not tell.
     """
-    lock_conversation(session, delivery.conversation_id)
     session.execute(
         _RECORD_SENT,
         {

@@ -16,6 +16,7 @@ from shoptalk.errors import UsageError
 
 DRIVER = "postgresql+psycopg://"
 PING_AFTER_SECONDS = 1.0
+SPARE_CONNECTIONS = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +41,7 @@ def connect(url: str, *, pool_size: int = 5) -> Database:
 
     Args:
         url: postgresql:// (or postgres://) with whatever parameters libpq knows.
-        pool_size: connections kept; as many again may be opened for a moment.
+        pool_size: connections kept; a few more may be opened for a moment.
     """
     scheme, separator, rest = url.partition("://")
     if not separator or scheme not in {"postgresql", "postgres", "postgresql+psycopg"}:
@@ -51,7 +52,7 @@ def connect(url: str, *, pool_size: int = 5) -> Database:
         engine = create_engine(
             DRIVER + rest,
             pool_size=pool_size,
-            max_overflow=pool_size,
+            max_overflow=SPARE_CONNECTIONS,
             connect_args={"connect_timeout": 5, "options": "-c timezone=UTC"},
         )
     except (ArgumentError, ValueError):

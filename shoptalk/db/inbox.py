@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 
 from shoptalk.db.custody import note_custody
 from shoptalk.db.models import ChannelIntegration, Conversation, Message
-from shoptalk.types import OUR_SIDE, Custody, Customer, InboundMessage, Outcome, SenderType
+from shoptalk.types import Custody, Customer, InboundMessage, Outcome
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,29 +119,49 @@ _UPSERT_CONVERSATIONS = text("""
     RETURNING id, thread_id, sequence_first, sequence_last, last_message_at, xmax = 0 AS is_new
 """)
 
+# Stores messages and counts the new ones in one go, so that no row has to come back. What is
+# told of each conversation: how many are new, and which of them may be our own.
 _INSERT_MESSAGES = text("""
-    INSERT INTO messages (
-        conversation_id, message_id, content, sender_type, is_old, reply_sent, outcome,
-        created_at, imported_at, content_type, attachments, reply_to, sequence_no)
-    SELECT DISTINCT ON (row.message_id)
-        row.conversation_id, row.message_id, row.content, row.sender_type,
-        row.created_at < :cut_over, row.created_at < :cut_over,
-        CASE WHEN row.created_at < :cut_over AND row.sender_type = 'customer'
-            THEN CAST(:history AS text) END,
-        row.created_at, :imported_at, row.content_type, row.attachments, row.reply_to,
-        row.sequence_no
-    FROM unnest(
-        CAST(:conversation_ids AS bigint[]), CAST(:message_ids AS text[]),
-        CAST(:contents AS text[]), CAST(:senders AS text[]), CAST(:created AS timestamptz[]),
-        CAST(:types AS text[]), CAST(:attachments AS jsonb[]), CAST(:reply_tos AS text[]),
-        CAST(:sequence_nos AS bigint[])
-    ) AS row (conversation_id, message_id, content, sender_type, created_at, content_type,
-        attachments, reply_to, sequence_no)
-    ORDER BY row.message_id, row.conversation_id, row.sequence_no
-    ON CONFLICT (message_id) DO UPDATE SET created_at = excluded.created_at
-        -- ours was stored with our own time when it was sent; the platform's is the true one
-        WHERE messages.sender_type = 'agent' AND messages.created_at <> excluded.created_at
-    RETURNING conversation_id, message_id, sender_type, created_at, xmax = 0 AS is_new
+    WITH touched AS (
+        INSERT INTO messages (
+            conversation_id, message_id, content, sender_type, is_old, reply_sent, outcome,
+            created_at, imported_at, content_type, attachments, reply_to, sequence_no)
+        SELECT
+            row.conversation_id, row.message_id, row.content, row.sender_type,
+            row.created_at < :cut_over, row.created_at < :cut_over,
+            CASE WHEN row.created_at < :cut_over AND row.sender_type = 'customer'
+                THEN CAST(:history AS text) END,
+            row.created_at, :imported_at, row.content_type, row.attachments, row.reply_to,
+            row.sequence_no
+        FROM unnest(
+            CAST(:conversation_ids AS bigint[]), CAST(:message_ids AS text[]),
+            CAST(:contents AS text[]), CAST(:senders AS text[]), CAST(:created AS timestamptz[]),
+            CAST(:types AS text[]), CAST(:attachments AS jsonb[]), CAST(:reply_tos AS text[]),
+            CAST(:sequence_nos AS bigint[])
+        ) AS row (conversation_id, message_id, content, sender_type, created_at, content_type,
+            attachments, reply_to, sequence_no)
+        ON CONFLICT (message_id) DO UPDATE SET created_at = excluded.created_at
+            -- ours was stored with our own time when it was sent; the platform's is the true one
+            WHERE messages.sender_type = 'agent' AND messages.created_at <> excluded.created_at
+        RETURNING conversation_id, message_id, sender_type, created_at, xmax = 0 AS is_new
+    ), fresh AS (
+        SELECT conversation_id, count(*) AS size, max(created_at) AS newest,
+            bool_or(sender_type = 'customer') AS by_customer,
+            bool_or(sender_type IN ('employee', 'agent')) AS by_us,
+            array_agg(message_id) FILTER (WHERE sender_type IN ('employee', 'agent')) AS ours
+        FROM touched WHERE is_new GROUP BY conversation_id
+    )
+    UPDATE conversations SET
+        message_count = message_count + fresh.size,
+        last_message_at = greatest(last_message_at, fresh.newest),
+        status = CASE
+            WHEN fresh.by_customer AND status = 'closed' THEN 'open'
+            WHEN fresh.by_us AND status = 'new' THEN 'open'
+            ELSE status END
+    FROM fresh WHERE conversations.id = fresh.conversation_id
+    RETURNING fresh.size, CASE
+        WHEN EXISTS (SELECT FROM deliveries WHERE conversation_id = conversations.id)
+        THEN fresh.ours END AS ours
 """)
 
 # A message of ours that polling shows before its sender could write the id down is not a
@@ -169,21 +189,6 @@ _RECOGNISE_OUR_OWN = text("""
         FROM matched WHERE deliveries.id = matched.delivery_id
     )
     UPDATE messages SET sender_type = 'agent' FROM matched WHERE messages.id = matched.message_row
-""")
-
-_COUNT_NEW = text("""
-    UPDATE conversations SET
-        message_count = message_count + fresh.size,
-        last_message_at = greatest(last_message_at, fresh.newest),
-        status = CASE
-            WHEN fresh.by_customer AND status = 'closed' THEN 'open'
-            WHEN fresh.by_us AND status = 'new' THEN 'open'
-            ELSE status END
-    FROM unnest(
-        CAST(:ids AS bigint[]), CAST(:sizes AS bigint[]), CAST(:newest AS timestamptz[]),
-        CAST(:by_customer AS boolean[]), CAST(:by_us AS boolean[])
-    ) AS fresh (id, size, newest, by_customer, by_us)
-    WHERE conversations.id = fresh.id
 """)
 
 
@@ -299,55 +304,53 @@ def _insert(
     cut_over: datetime,
     imported_at: datetime,
 ) -> int:
+    """Store what is not there yet, and count it in with its conversation; how many that was."""
     if not messages:
         return 0
+    # Once each, and by id, so that whoever stores the same ones waits and does not deadlock.
+    unique = {row[1].message_id: row for row in reversed(messages)}
+    ordered = [unique[message_id] for message_id in sorted(unique)]
+    inbound = [message for _, message, _ in ordered]
     touched = session.execute(
         _INSERT_MESSAGES,
         {
             "cut_over": cut_over,
             "history": Outcome.HISTORY,
             "imported_at": imported_at,
-            "conversation_ids": [conversation_id for conversation_id, _, _ in messages],
-            "message_ids": [message.message_id for _, message, _ in messages],
-            "contents": [message.text for _, message, _ in messages],
-            "senders": [message.sender_type for _, message, _ in messages],
-            "created": [message.created_at for _, message, _ in messages],
-            "types": [message.content_type for _, message, _ in messages],
-            "attachments": [
-                json.dumps([attachment.as_json() for attachment in message.attachments])
-                for _, message, _ in messages
-            ],
-            "reply_tos": [message.reply_to for _, message, _ in messages],
-            "sequence_nos": [sequence_no for _, _, sequence_no in messages],
+            "conversation_ids": _array([str(conversation_id) for conversation_id, _, _ in ordered]),
+            "message_ids": _array([message.message_id for message in inbound]),
+            "contents": _array([message.text for message in inbound]),
+            "senders": _array([message.sender_type for message in inbound]),
+            "created": _array([str(message.created_at) for message in inbound]),
+            "types": _array([message.content_type for message in inbound]),
+            "attachments": _array([_attachments(message) for message in inbound]),
+            "reply_tos": [message.reply_to for message in inbound],
+            "sequence_nos": _array([str(sequence_no) for _, _, sequence_no in ordered]),
         },
     ).all()
-    inserted = [row for row in touched if row.is_new]
-    ours = [row.message_id for row in inserted if row.sender_type in OUR_SIDE]
+    ours = [message_id for row in touched for message_id in row.ours or ()]
     if ours:
         session.execute(_RECOGNISE_OUR_OWN, {"message_ids": ours})
-    _count(session, inserted)
-    return len(inserted)
+    return sum(row.size for row in touched)
 
 
-def _count(session: Session, inserted: Sequence[Any]) -> None:
-    by_conversation: dict[int, list[Any]] = {}
-    for row in inserted:
-        by_conversation.setdefault(row.conversation_id, []).append(row)
-    if not by_conversation:
-        return
-    fresh = sorted(by_conversation.items())
-    session.execute(
-        _COUNT_NEW,
-        {
-            "ids": [conversation_id for conversation_id, _ in fresh],
-            "sizes": [len(rows) for _, rows in fresh],
-            "newest": [max(row.created_at for row in rows) for _, rows in fresh],
-            "by_customer": [
-                any(row.sender_type == SenderType.CUSTOMER for row in rows) for _, rows in fresh
-            ],
-            "by_us": [any(row.sender_type in OUR_SIDE for row in rows) for _, rows in fresh],
-        },
-    )
+def _attachments(message: InboundMessage) -> str:
+    if not message.attachments:
+        return "[]"
+    return json.dumps([attachment.as_json() for attachment in message.attachments])
+
+
+def _array(texts: Sequence[str]) -> str:
+    """PostgreSQL's text form of an array. psycopg makes it too, at many times the price.
+
+    Args:
+        texts: at least one, and without NUL, which no column can hold: it stands between them
+            while all are escaped at once.
+
+    Source: https://www.postgresql.org/docs/current/arrays.html#ARRAYS-IO
+    """
+    escaped = "\0".join(texts).replace("\\", "\\\\").replace('"', '\\"')
+    return '{"' + escaped.replace("\0", '","') + '"}'
 
 
 def read_again_later(
@@ -378,6 +381,16 @@ def threads_to_read_again(
         .order_by(Conversation.read_again_at, Conversation.id)
         .limit(limit)
     ).all()
+
+
+def count_history(session: Session, channel_id: int) -> tuple[int, int]:
+    """How many conversations have their beginning stored, and how many lack it."""
+    statement = select(
+        func.count().filter(Conversation.history_complete),
+        func.count().filter(~Conversation.history_complete),
+    ).where(Conversation.channel_integration_id == channel_id)
+    finished, unfinished = session.execute(statement).one()
+    return finished, unfinished
 
 
 def threads_with_unfinished_history(

@@ -100,18 +100,26 @@ def _change(session: Session, turn: Turn, **values: object) -> bool:
 
 
 _LOCK_TURN = text("""
-    SELECT * FROM ai_response_queue
-    WHERE id = :turn_id AND claimed_by = :claimant AND status IN ('buffering', 'sending')
-    FOR UPDATE
+    WITH conversation AS (
+        SELECT id FROM conversations WHERE id = :conversation_id FOR NO KEY UPDATE
+    )
+    SELECT queue.* FROM conversation
+    JOIN ai_response_queue AS queue ON queue.conversation_id = conversation.id
+    WHERE queue.id = :turn_id AND queue.claimed_by = :claimant
+      AND queue.status IN ('buffering', 'sending')
+    FOR UPDATE OF queue
 """)
 
 
 def lock(session: Session, turn: Turn) -> Turn | None:
     """The turn as it is now, kept so until the transaction ends; None when it is not ours."""
-    lock_conversation(session, turn.conversation_id)
     return session.scalars(
         select(Turn).from_statement(_LOCK_TURN).execution_options(populate_existing=True),
-        {"turn_id": turn.id, "claimant": turn.claimed_by},
+        {
+            "conversation_id": turn.conversation_id,
+            "turn_id": turn.id,
+            "claimant": turn.claimed_by,
+        },
     ).one_or_none()
 
 
@@ -235,9 +243,15 @@ def close(
     *,
     now: datetime,
     error: str | None = None,
+    is_locked: bool = False,
 ) -> bool:
-    """End the turn: its messages get the outcome. False: the claim was lost, nothing changed."""
-    lock_conversation(session, turn.conversation_id)
+    """End the turn: its messages get the outcome. False: the claim was lost, nothing changed.
+
+    Args:
+        is_locked: this transaction has the conversation to itself already.
+    """
+    if not is_locked:
+        lock_conversation(session, turn.conversation_id)
     closed = session.execute(
         _CLOSE,
         {

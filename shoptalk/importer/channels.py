@@ -10,7 +10,12 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from shoptalk.backoff import backoff
 from shoptalk.db import circuits
-from shoptalk.db.channels import note_failure, stop_channel
+from shoptalk.db.channels import (
+    note_failure,
+    note_page_sizes,
+    put_history_off,
+    stop_channel,
+)
 from shoptalk.db.engine import Database
 from shoptalk.db.models import ChannelIntegration
 from shoptalk.db.runs import add_run
@@ -21,11 +26,13 @@ from shoptalk.importer.plan import EVERY_TICK, PollPlan
 from shoptalk.importer.poll import poll_channel
 from shoptalk.importer.reader import Reader
 from shoptalk.importer.report import RunReport
+from shoptalk.importer.sizes import PageSizes
 from shoptalk.platforms.base import Platform
 from shoptalk.types import Clock
 
 log = logging.getLogger(__name__)
 
+POLL = "poll"
 FIRST_WAIT = timedelta(seconds=10)
 LONGEST_WAIT = timedelta(minutes=10)
 
@@ -92,7 +99,7 @@ class Importer:
 
     def poll(self, channel: ChannelIntegration) -> RunReport:
         return self._run(
-            "poll",
+            POLL,
             channel,
             lambda reader, report: poll_channel(
                 self._database,
@@ -113,7 +120,14 @@ class Importer:
         until: datetime | None = None,
         on_progress: OnProgress = lambda _channel, _progress: None,
         stop: Callable[[], bool] = lambda: False,
+        at_once: bool = False,
     ) -> RunReport:
+        """Read what the channel's history lacks, unless it is to wait; `at_once` it does not."""
+        waits_until = None if at_once else self._history_waits_until(channel)
+        if waits_until is not None:
+            report = RunReport.begin(kind, channel, now=self._clock())
+            report.notes.append(f"its history waits until {waits_until:%Y-%m-%d %H:%M} UTC")
+            return report
         return self._run(
             kind,
             channel,
@@ -129,6 +143,12 @@ class Importer:
             ),
         )
 
+    def _history_waits_until(self, channel: ChannelIntegration) -> datetime | None:
+        moment = None
+        with suppress(SQLAlchemyError), self._database.transaction() as session:
+            moment = session.get_one(ChannelIntegration, channel.id).history_next_at
+        return moment if moment is not None and moment > self._clock() else None
+
     def _run(
         self,
         kind: str,
@@ -140,14 +160,20 @@ class Importer:
         try:
             self._check_circuit(channel)
             platform = self._platform_of(channel)
+            sizes = PageSizes(channel.page_sizes, platform.can, clock=self._clock)
+            pace = self._pace_of(channel)
             reader = Reader(
                 platform,
-                self._pace_of(channel),
+                pace,
                 report,
-                list_limit=channel.page_limit,
+                sizes,
                 more_tries=self._more_tries,
+                politely=kind != POLL,
             )
-            work(reader, report)
+            try:
+                work(reader, report)
+            finally:
+                self._note_sizes(channel, sizes)
             self._note_answered(channel)
         except PlatformError as exc:
             self._note_failure(channel, report, exc, str(exc))
@@ -187,6 +213,12 @@ class Importer:
                 retry_after=broken.open_until - now,
             )
 
+    def _note_sizes(self, channel: ChannelIntegration, sizes: PageSizes) -> None:
+        learnt = sizes.learnt()
+        if learnt:
+            with self._database.transaction() as session:
+                note_page_sizes(session, channel.id, learnt)
+
     def _note_answered(self, channel: ChannelIntegration) -> None:
         with self._database.transaction() as session:
             circuits.note_success(session, channel.channel, now=self._clock())
@@ -207,9 +239,12 @@ class Importer:
                     now=now,
                     config=channel.config,
                 )
-            else:
+            elif report.kind == POLL or isinstance(error, Throttled):
                 wait_until = now + _wait(error, channel.failures)
                 note_failure(session, channel.id, said, wait_until=wait_until)
+            else:
+                wait_until = now + _wait(error, channel.history_failures)
+                put_history_off(session, channel.id, until=wait_until, failed=True)
             if isinstance(error, RetryLater) and not isinstance(error, Throttled | _CircuitOpen):
                 circuits.note_failure(session, channel.channel, said, now=now)
             add_run(session, report.as_row())

@@ -1,38 +1,48 @@
 """What was written before the cut-over: every thread to its beginning, resumable.
 
-Each page is stored as it is read, and a conversation whose beginning is stored is marked. A walk
-that was interrupted starts at the top again, reads only the list of what is marked, and goes on.
+What is read is stored while the next is asked for, and a conversation whose beginning is stored is
+marked. A walk that was interrupted starts at the top again, skims the list of what is marked, and
+goes on.
 Threads that moved while the list was walked are read by themselves at the end.
 """
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from shoptalk.crashpoints import reach
-from shoptalk.db.channels import finish_history, lock_channel
+from shoptalk.db.channels import finish_history, lock_channel, put_history_off
 from shoptalk.db.engine import Database
 from shoptalk.db.inbox import (
     ThreadRows,
+    count_history,
     find_threads,
     store_threads,
     threads_with_unfinished_history,
 )
-from shoptalk.db.models import ChannelIntegration
+from shoptalk.db.models import ChannelIntegration, Conversation
 from shoptalk.db.opt_outs import note_words
 from shoptalk.db.runs import add_run
 from shoptalk.errors import ChannelStopped, PlatformError, RetryLater, Throttled
+from shoptalk.importer.ahead import Ahead
 from shoptalk.importer.attachments import with_attachments
 from shoptalk.importer.keywords import words_of
+from shoptalk.importer.plan import SPARE_FROM_PERCENT
 from shoptalk.importer.reader import Reader
 from shoptalk.importer.report import RunReport
 from shoptalk.importer.threads import rows_of, stretches_back
-from shoptalk.platforms.base import ThreadSlice
-from shoptalk.types import Clock, Customer
+from shoptalk.platforms.base import Page, ThreadSlice, Usage
+from shoptalk.types import Clock, Customer, InboundMessage
 
 UNFINISHED_AT_ONCE = 100
 FAILURES_IN_A_ROW = 3  #: threads that could not be read before the platform itself is to blame
+MOST_USAGE = SPARE_FROM_PERCENT  #: of the allowance; beyond it, polls are spared already
+PAUSE = timedelta(minutes=10)  #: where the platform does not say when there is more
+SKIMMED_FROM = 100  #: finished threads, from which on they are passed over in larger pages
+STORED_AT_ONCE = 2000  #: messages, where they come quickly
+MOST_AHEAD = 2 * STORED_AT_ONCE  #: messages read and not yet stored
+PATIENCE_SECONDS = 0.5  #: how long messages wait for others to be stored with
 TIMES_ASKED = 3  #: for one page of the list, before it is taken to repeat itself
 
 
@@ -40,6 +50,7 @@ TIMES_ASKED = 3  #: for one page of the list, before it is taken to repeat itsel
 class Progress:
     threads: int
     messages: int
+    share: float | None = None  #: of the whole history, 0 to 1; None where nobody knows
 
 
 def import_history(
@@ -58,19 +69,35 @@ def import_history(
     Args:
         until: leave out messages written after this moment. How far back to go is the channel's
             `history_since`.
-        stop: asked after each thread; the next call goes on where this one ended.
+        stop: asked before each page of the list and each thread. What was read by then is
+            stored, and the next call goes on from there.
 
     Raises:
         PlatformError: interrupted; what was read is stored and the next call goes on.
     """
-    history = _History(database, channel, reader, report, until=until, clock=clock)
+    history = _History(database, channel, reader, report, until=until, clock=clock, stop=stop)
     for progress in history.walk():
         on_progress(progress)
-        if stop():
-            break
-    report.finish(now=clock())
+    now = clock()
+    report.finish(now=now)
     with database.transaction() as session:
+        if history.spared is not None:
+            pause = history.spared.regain_after or PAUSE
+            put_history_off(session, channel.id, until=now + pause)
+            report.notes.append(
+                f"{history.spared.percent} % of the allowance is used; the rest is left to "
+                f"what is new, and history goes on at {now + pause:%Y-%m-%d %H:%M} UTC"
+            )
         add_run(session, report.as_row())
+
+
+@dataclass(frozen=True, slots=True)
+class _Read:
+    """A part of a thread that was read; no rows where that failed."""
+
+    thread_id: str
+    rows: ThreadRows | None
+    is_last: bool
 
 
 class _History:
@@ -83,7 +110,9 @@ class _History:
         *,
         until: datetime | None,
         clock: Clock,
+        stop: Callable[[], bool],
     ) -> None:
+        self._stop = stop
         self._database = database
         self._channel = channel
         self._reader = reader
@@ -92,31 +121,69 @@ class _History:
         self._until = until
         self._clock = clock
         self._threads = 0
+        self._messages = 0
+        self._finished = self._unfinished_then = 0  # threads, before this walk
+        self._is_stopped = False
+        self.spared: Usage | None = None  #: the allowance, if the walk broke off to leave some
         self._failed_in_a_row = 0
+        self._read_so_far: list[_Read] = []
+        self._unstored: set[str] = set()  # threads read to their beginning, on their way
 
     def walk(self) -> Iterator[Progress]:
         """Thread by thread; at its end, and only there, the history is marked as whole."""
-        yield from self._walk_list()
-        yield from self._finish_the_rest()
+        with self._database.transaction() as session:
+            self._finished, self._unfinished_then = count_history(session, self._channel.id)
+        yield from self._store_all(self._read_list())
+        after_id = 0
+        while not self._is_stopped and (rest := self._unfinished(after_id)):
+            yield from self._store_all(self._read_each(rest))
+            after_id = rest[-1].id
 
-    def _walk_list(self) -> Iterator[Progress]:
+    def _store_all(self, readings: Iterator[list[_Read]]) -> Iterator[Progress]:
+        """Store what was read while the next is being asked for."""
+        with Ahead(
+            readings,
+            weigh=lambda reading: sum(len(read.rows.messages) for read in reading if read.rows),
+            most=MOST_AHEAD,
+            enough=STORED_AT_ONCE,
+            patience=PATIENCE_SECONDS,
+        ) as ahead:
+            while taken := ahead.take():
+                reads = [read for reading in taken for read in reading]
+                self._store([read.rows for read in reads if read.rows is not None])
+                for read in reads:
+                    self._unstored.discard(read.thread_id)
+                    self._messages += len(read.rows.messages) if read.rows else 0
+                    if read.is_last:
+                        self._threads += 1
+                        yield self._progress()
+
+    def _progress(self) -> Progress:
+        whole = self._channel.history_threads
+        share = None
+        if whole:
+            share = min(1.0, (whole - self._unfinished_then + self._threads) / whole)
+        return Progress(threads=self._threads, messages=self._messages, share=share)
+
+    def _read_list(self) -> Iterator[list[_Read]]:
+        """What was read between one call and the next, over and over."""
         cursor: str | None = None
         asked: Counter[str] = Counter()
-        while True:
-            page = self._reader.page(cursor, since=self._since)
+        is_skimming = self._reader.shows_past and self._finished >= SKIMMED_FROM
+        while not self._must_stop():
+            question = self._reader.page if is_skimming else self._reader.past
+            page = question(cursor, since=self._since)
             page = with_attachments(self._database, self._reader, page)
-            with self._database.transaction() as session:
-                known = find_threads(
-                    session, self._channel.id, [piece.thread_id for piece in page.threads]
-                )
-            for piece in page.threads:
-                before = known.get(piece.thread_id)
-                # Where the list is of bare messages, each row adds to its thread.
-                is_bare = piece.updated_at is None
-                if before is None or not before.history_complete or is_bare:
-                    self._report.put_aside(piece.unreadable)
-                    self._read(piece, is_last_try=False)
-                    yield self._progress()
+            unread = list(self._unread(page.threads))
+            if is_skimming and not self._is_cheap(unread, page):
+                is_skimming = False  # here it is where the walk broke off
+                continue
+            for piece in unread:
+                if piece.older is not None and self._must_stop():
+                    continue  # it would take a call
+                self._report.put_aside(piece.unreadable)
+                yield from self._read(piece, is_last_try=False)
+            yield self._taken()
             cursor = page.next_cursor
             if cursor is None or self._is_before_since(page.threads):
                 return
@@ -126,50 +193,70 @@ class _History:
                 return
             asked[cursor] += 1
 
+    def _is_cheap(self, unread: Sequence[ThreadSlice], page: Page) -> bool:
+        """Whether these cost no more calls one by one than with the list, asked for whole."""
+        calls = sum(piece.older is not None for piece in unread)
+        return calls <= len(page.threads) // self._reader.sizes.past.now
+
+    def _unread(self, threads: Sequence[ThreadSlice]) -> Iterator[ThreadSlice]:
+        """Those whose beginning is neither stored nor about to be."""
+        unstored = set(self._unstored)  # first: what is stored meanwhile is known by then
+        with self._database.transaction() as session:
+            known = find_threads(session, self._channel.id, [piece.thread_id for piece in threads])
+        for piece in threads:
+            before = known.get(piece.thread_id)
+            # Where the list is of bare messages, each row adds to its thread.
+            is_bare = piece.updated_at is None
+            is_read = before is not None and before.history_complete
+            if is_bare or not (is_read or piece.thread_id in unstored):
+                yield piece
+
     def _is_before_since(self, threads: Sequence[ThreadSlice]) -> bool:
         last = threads[-1].updated_at if threads else None
         return self._since is not None and last is not None and last < self._since
 
-    def _finish_the_rest(self) -> Iterator[Progress]:
-        after_id = 0
-        while True:
-            with self._database.transaction() as session:
-                lock_channel(session, self._channel.id)  # no poll adds a thread unseen
-                rest = threads_with_unfinished_history(
-                    session, self._channel.id, after_id=after_id, limit=UNFINISHED_AT_ONCE
-                )
-                if not rest:
-                    finish_history(session, self._channel.id)
-                    return
-            for conversation in rest:
-                piece = ThreadSlice(
-                    thread_id=conversation.thread_id,
-                    customer=Customer(customer_id=conversation.customer_id),
-                    updated_at=None,
-                    older="",
-                )
-                self._read(piece, is_last_try=True)
-                yield self._progress()
-            after_id = rest[-1].id
+    def _unfinished(self, after_id: int) -> Sequence[Conversation]:
+        """Threads that the list did not lead to. Where there is none, the history is whole."""
+        with self._database.transaction() as session:
+            lock_channel(session, self._channel.id)  # no poll adds a thread unseen
+            rest = threads_with_unfinished_history(
+                session, self._channel.id, after_id=after_id, limit=UNFINISHED_AT_ONCE
+            )
+            if not rest:
+                finish_history(session, self._channel.id)
+            return rest
 
-    def _read(self, piece: ThreadSlice, *, is_last_try: bool) -> None:
-        """Read one thread to its beginning, storing page by page.
+    def _read_each(self, conversations: Sequence[Conversation]) -> Iterator[list[_Read]]:
+        for conversation in conversations:
+            if self._must_stop():
+                break
+            piece = ThreadSlice(
+                thread_id=conversation.thread_id,
+                customer=Customer(customer_id=conversation.customer_id),
+                updated_at=None,
+                older="",
+            )
+            yield from self._read(piece, is_last_try=True)
+        yield self._taken()
+
+    def _read(self, piece: ThreadSlice, *, is_last_try: bool) -> Iterator[list[_Read]]:
+        """Read one thread to its beginning; hand over what there is before each call.
 
         One that cannot be read does not hold up the others: it is tried once more at the end of
         the walk. Then the gap is declared, and the conversation stays unfinished for the next
         backfill. Up to when a thread is stored is the poll's to note, which looks again for what
         comes late.
         """
-        self._threads += 1
         piece = replace(piece, updated_at=None)
         try:
             for stretch in stretches_back(self._reader, self._report, piece, stop_at=self._since):
-                rows = rows_of(
-                    piece,
-                    stretch.messages,
-                    history_complete=stretch.at_beginning or stretch.at_stop,
-                )
-                self._store(rows)
+                is_last = stretch.at_beginning or stretch.at_stop
+                rows = rows_of(piece, self._wanted(stretch.messages), history_complete=is_last)
+                self._read_so_far.append(_Read(piece.thread_id, rows, is_last))
+                if is_last:
+                    self._unstored.add(piece.thread_id)
+                else:
+                    yield self._taken()
         except (ChannelStopped, Throttled):
             raise
         except PlatformError as exc:
@@ -180,27 +267,38 @@ class _History:
                 self._report.declare_gap(
                     piece.thread_id, str(exc), since=self._since, until=self._until
                 )
+            self._read_so_far.append(_Read(piece.thread_id, None, is_last=True))
         else:
             self._failed_in_a_row = 0
 
-    def _store(self, rows: ThreadRows) -> None:
-        wanted = [message for message in rows.messages if self._is_wanted(message.created_at)]
+    def _must_stop(self) -> bool:
+        usage = self._reader.usage
+        if usage is not None and usage.percent >= MOST_USAGE:
+            self.spared = usage
+        self._is_stopped = self._is_stopped or self.spared is not None or self._stop()
+        return self._is_stopped
+
+    def _taken(self) -> list[_Read]:
+        taken, self._read_so_far = self._read_so_far, []
+        return taken
+
+    def _store(self, rows: Sequence[ThreadRows]) -> None:
+        if not rows:
+            return
         with self._database.transaction() as session:
             self._report.stored += store_threads(
-                session,
-                self._channel,
-                [replace(rows, messages=wanted)],
-                imported_at=self._clock(),
-                backwards=True,
+                session, self._channel, rows, imported_at=self._clock(), backwards=True
             )
             keywords = self._reader.platform.can.keywords
-            note_words(session, self._channel.id, words_of([rows], keywords))
+            note_words(session, self._channel.id, words_of(rows, keywords))
         reach("history.page_stored")
+
+    def _wanted(self, messages: Sequence[InboundMessage]) -> Sequence[InboundMessage]:
+        if self._since is None and self._until is None:
+            return messages
+        return [message for message in messages if self._is_wanted(message.created_at)]
 
     def _is_wanted(self, moment: datetime) -> bool:
         return (self._since is None or moment >= self._since) and (
             self._until is None or moment <= self._until
         )
-
-    def _progress(self) -> Progress:
-        return Progress(threads=self._threads, messages=self._report.stored.seen)

@@ -9,7 +9,7 @@ class Pace:
     """Lets one caller through every `1 / per_second` seconds; 0 lets everyone through.
 
     Shared by the threads that read the same account: each takes the next free moment and waits
-    for it, so none starves.
+    for it, so none starves. Who waits politely comes after all others.
     """
 
     def __init__(
@@ -25,12 +25,20 @@ class Pace:
         self._next = 0.0
         self._lock = threading.Lock()
 
-    def wait(self) -> None:
+    def wait(self, *, politely: bool = False) -> None:
+        """Wait for the next free moment; politely, for one that nobody else waits for."""
         if not self._gap:
             return
+        while (delay := self._take(only_free=politely)) is not None:
+            self.sleep(delay)
+            if not politely:
+                return
+
+    def _take(self, *, only_free: bool) -> float | None:
+        """Take the next moment, or with `only_free` this one; seconds to wait, None: none."""
         with self._lock:
             now = self._monotonic()
-            turn = max(now, self._next)
-            self._next = turn + self._gap
-        if turn > now:
-            self.sleep(turn - now)
+            delay = self._next - now
+            if delay <= 0 or not only_free:
+                self._next = max(now, self._next) + self._gap
+            return delay if delay > 0 else None

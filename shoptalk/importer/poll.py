@@ -291,7 +291,6 @@ class _Walk:
                 session,
                 self._channel.id,
                 percent=self._reader.usage.percent if self._reader.usage else None,
-                page_limit=self._reader.next_list_limit,
             )
             stored = store_threads(session, self._channel, self._rows, imported_at=now)
             self._report.stored += stored

@@ -8,21 +8,28 @@ from typing import TypeVar
 
 from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_random_exponential
 
-from shoptalk.errors import BadPayload, ForeignLink, RetryLater, Throttled, TooMuchData
+from shoptalk.errors import (
+    BadPayload,
+    ForeignLink,
+    RetryLater,
+    Throttled,
+    TimedOut,
+    TooMuchData,
+)
 from shoptalk.importer.pace import Pace
 from shoptalk.importer.report import RunReport, storable
+from shoptalk.importer.sizes import PageSize, PageSizes
 from shoptalk.platforms.base import (
     FetchesAttachments,
     Page,
     Platform,
+    ShowsPast,
     TellsDelivery,
     ThreadPage,
     Usage,
 )
 from shoptalk.types import Attachment, DeliveryReport, Unreadable
 
-LIST_LIMIT = 25  #: threads asked for at once; what the platform gives without complaint
-THREAD_LIMIT = 50  #: messages of one thread asked for at once
 LONGEST_PAUSE_SECONDS = 2.0  #: before a question is asked again
 
 Answer = TypeVar("Answer", Page, ThreadPage)
@@ -30,58 +37,51 @@ T = TypeVar("T")
 
 
 class Reader:
-    """One channel's platform during one run."""
+    """One channel's platform during one run. For one thread at a time.
+
+    Args:
+        politely: let other readers of the account go first.
+    """
 
     def __init__(
         self,
         platform: Platform,
         pace: Pace,
         report: RunReport,
+        sizes: PageSizes,
         *,
-        list_limit: int | None = None,
         more_tries: int = 0,
+        politely: bool = False,
     ) -> None:
         self.platform = platform
         self.usage: Usage | None = None
-        self.list_limit = list_limit or LIST_LIMIT
-        self.thread_limit = min(THREAD_LIMIT, platform.can.readable_messages or THREAD_LIMIT)
-        self._wanted_less = False
+        self.sizes = sizes
         self._more_tries = more_tries
+        self._asked_for = 0  # in the last question
         self._pace = pace
         self._report = report
+        self._politely = politely
 
     def page(self, cursor: str | None, *, since: datetime | None) -> Page:
-        """The next page of the list; asks for half as often as the platform says "less"."""
-        while True:
-            ask = partial(
-                self.platform.fetch_page, cursor=cursor, limit=self.list_limit, since=since
-            )
-            try:
-                page = self._ask(ask)
-            except TooMuchData:
-                if self.list_limit == 1:
-                    raise
-                self.list_limit //= 2
-                self._wanted_less = True
-                continue
-            page = _without_unstorable(page)
-            self._report.put_aside(page.unreadable)
-            return self._noted(page)
+        """The next page of the list."""
+        return self._listed(
+            self.sizes.list,
+            lambda limit: self.platform.fetch_page(cursor=cursor, limit=limit, since=since),
+        )
 
-    def thread(self, thread_id: str, cursor: str) -> ThreadPage:
-        while True:
-            ask = partial(
-                self.platform.fetch_thread, thread_id, cursor=cursor, limit=self.thread_limit
+    def past(self, cursor: str | None, *, since: datetime | None) -> Page:
+        """The next page of the list, with as much of each thread as the platform shows there."""
+        platform = self.platform
+        if not isinstance(platform, ShowsPast):
+            return self.page(cursor, since=since)
+        messages = self.sizes.thread.now
+        try:
+            return self._listed(
+                self.sizes.past,
+                lambda limit: platform.fetch_past(cursor=cursor, limit=limit, messages=messages),
             )
-            try:
-                page = self._ask(ask)
-            except TooMuchData:
-                if self.thread_limit == 1:
-                    raise
-                self.thread_limit //= 2
-                continue
-            self._report.put_aside(page.unreadable)
-            return self._noted(page)
+        except TooMuchData:  # even a single thread is too much to be shown whole
+            return self.page(cursor, since=since)
 
     def attachments(self, message_id: str) -> Sequence[Attachment]:
         assert isinstance(self.platform, FetchesAttachments)
@@ -98,19 +98,44 @@ class Reader:
         )
 
     @property
-    def next_list_limit(self) -> int:
-        """What the next run may ask for: twice as much, as long as the platform answers."""
-        return self.list_limit if self._wanted_less else min(LIST_LIMIT, self.list_limit * 2)
+    def shows_past(self) -> bool:
+        """Whether `past` shows more than `page`."""
+        return isinstance(self.platform, ShowsPast)
 
-    def is_last_page_again(self, page: Page | ThreadPage) -> bool:
-        """Whether a page that comes again and again may be taken for the end.
+    def thread(self, thread_id: str, cursor: str) -> ThreadPage:
+        page = self._asked(
+            self.sizes.thread,
+            lambda limit: self.platform.fetch_thread(thread_id, cursor=cursor, limit=limit),
+        )
+        self._report.put_aside(page.unreadable)
+        return page
 
-        Some platforms hand out the cursor of their last page for ever. It is short, as a rule,
-        and never empty.
-        """
-        if isinstance(page, Page):
-            return 0 < len(page.threads) + len(page.unreadable) < self.list_limit
-        return 0 < len(page.messages) + len(page.unreadable) < self.thread_limit
+    def _listed(self, size: PageSize, question: Callable[[int], Page]) -> Page:
+        page = _without_unstorable(self._asked(size, question))
+        self._report.put_aside(page.unreadable)
+        return page
+
+    def _asked(self, size: PageSize, question: Callable[[int], Answer]) -> Answer:
+        """One answer; what the platform finds too much is asked for in halves."""
+        while True:
+            try:
+                answer = self._ask(partial(self._sized, size, question))
+            except TooMuchData:
+                if not size.refused():
+                    raise
+            else:
+                count, has_more = _extent(answer)
+                size.answered(count, in_full=count >= size.now or not has_more)
+                self.usage = answer.usage or self.usage
+                return answer
+
+    def _sized(self, size: PageSize, question: Callable[[int], Answer]) -> Answer:
+        self._asked_for = size.now
+        try:
+            return question(size.now)
+        except TimedOut:
+            size.timed_out()  # it may have been too much
+            raise
 
     def _ask(self, ask: Callable[[], T]) -> T:
         """One question, asked again soon where the platform merely stumbled over it.
@@ -128,14 +153,25 @@ class Reader:
         return answer
 
     def _counted(self, ask: Callable[[], T]) -> T:
-        self._pace.wait()
+        self._pace.wait(politely=self._politely)
         self._report.calls += 1
         return ask()
 
-    def _noted(self, answer: Answer) -> Answer:
-        if answer.usage is not None:
-            self.usage = answer.usage
-        return answer
+    def is_last_page_again(self, page: Page | ThreadPage) -> bool:
+        """Whether a page that comes again and again may be taken for the end.
+
+        Some platforms hand out the cursor of their last page for ever. It is short, as a rule,
+        and never empty.
+        """
+        count, _ = _extent(page)
+        return 0 < count < self._asked_for
+
+
+def _extent(answer: Page | ThreadPage) -> tuple[int, bool]:
+    """How many records came, and whether there are more."""
+    if isinstance(answer, Page):
+        return len(answer.threads) + len(answer.unreadable), answer.next_cursor is not None
+    return len(answer.messages) + len(answer.unreadable), answer.older is not None
 
 
 def _is_stumble(error: BaseException) -> bool:

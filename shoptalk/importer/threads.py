@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -117,14 +117,18 @@ def _storable_customer(customer: Customer) -> Customer:
 
 
 def _storable_message(message: InboundMessage) -> InboundMessage:
-    return InboundMessage(
-        message_id=storable(message.message_id),
-        sender_type=message.sender_type,
-        created_at=message.created_at,
-        text=storable(message.text),
-        content_type=message.content_type,
+    """The message itself where it can be stored as it is, which is nearly always."""
+    text, message_id = storable(message.text), storable(message.message_id)
+    reply_to = _storable_or_none(message.reply_to)
+    is_same = (text, message_id, reply_to) == (message.text, message.message_id, message.reply_to)
+    if is_same and not message.attachments:
+        return message
+    return replace(
+        message,
+        message_id=message_id,
+        text=text,
         attachments=[_storable_attachment(attachment) for attachment in message.attachments],
-        reply_to=_storable_or_none(message.reply_to),
+        reply_to=reply_to,
     )
 
 

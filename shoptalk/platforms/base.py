@@ -63,6 +63,7 @@ class Capabilities:
     keywords: Keywords | None = None
     readable_messages: int | None = None  #: newest a thread shows in detail; None: all of them
     calls_per_second: float | None = None  #: reads allowed per account
+    most_listed: int = 100  #: threads that one answer can list without trouble
     needs_token: bool = True  #: connecting takes an access token
 
     def reply_window_of(self, thread_id: str) -> timedelta | None:
@@ -266,6 +267,18 @@ class TellsCredentialHealth(Protocol):
         Raises:
             ChannelStopped: the credentials are dead, as `identify` would say.
         """
+        ...
+
+
+@runtime_checkable
+class ShowsPast(Protocol):
+    """The optional part of `Platform` for lists that show as much of each thread as is asked for.
+
+    A walk into history then costs hardly a call of a thread's own.
+    """
+
+    def fetch_past(self, *, cursor: str | None, limit: int, messages: int) -> Page:
+        """As `fetch_page`, with up to `messages` of each thread; the platform may give fewer."""
         ...
 
 

@@ -28,6 +28,7 @@ from shoptalk.errors import (
     PlatformError,
     RetryLater,
     Throttled,
+    TimedOut,
     UsageError,
 )
 from shoptalk.platforms.base import Surroundings, Usage
@@ -96,7 +97,7 @@ class GraphClient:
         """Read `path` below the base URL; each part is quoted.
 
         Raises:
-            RetryLater: no connection, no answer, or Meta stumbled.
+            RetryLater: no connection, no answer (TimedOut), or Meta stumbled.
             BadPayload: the answer is not Graph's JSON.
             PlatformError: whatever the error table says.
         """
@@ -197,9 +198,11 @@ class GraphClient:
     def _failure(self, exc: requests.RequestException, purpose: Purpose) -> PlatformError:
         if never_left(exc):
             return RetryLater("no connection could be made", platform=self._platform)
-        lost = "no answer in time" if isinstance(exc, requests.Timeout) else "the connection broke"
-        kind = DeliveryUncertain if purpose is Purpose.SEND else RetryLater
-        return kind(lost, platform=self._platform)
+        is_late = isinstance(exc, requests.Timeout)
+        lost = "no answer in time" if is_late else "the connection broke"
+        if purpose is Purpose.SEND:
+            return DeliveryUncertain(lost, platform=self._platform)
+        return (TimedOut if is_late else RetryLater)(lost, platform=self._platform)
 
     def _checked(self, response: requests.Response, purpose: Purpose) -> Answer:
         status, body = response.status_code, json_in(response.content)

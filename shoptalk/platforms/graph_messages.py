@@ -25,6 +25,8 @@ from shoptalk.types import (
 
 #: The stand-in for media withheld under European privacy rules: this id, a notice as the name
 EU_PLACEHOLDER_ID = "1234"
+#: A message without any of these is its text
+RICH_FIELDS = frozenset({"attachments", "sticker", "shares", "story"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,7 +51,7 @@ class Reader:
 
     def thread(self, node: object) -> Thread | Unreadable:
         """Read one row: id, updated_time, and the one participant who is not us."""
-        if not isinstance(node, Mapping):
+        if not isinstance(node, dict):
             return Unreadable(reason="the thread is not an object")
         thread_id = text_of(node.get("id"))
         if thread_id is None:
@@ -60,7 +62,7 @@ class Reader:
         people = nodes_of(node.get("participants"))
         if not people:
             return Unreadable(reason="the thread has no participants", thread_id=thread_id)
-        ids = [text_of(each.get("id")) if isinstance(each, Mapping) else None for each in people]
+        ids = [text_of(each.get("id")) if isinstance(each, dict) else None for each in people]
         others = {
             identity: each
             for identity, each in zip(ids, people, strict=True)
@@ -83,15 +85,18 @@ class Reader:
         self, listing: Mapping[str, Any], *, thread_id: str
     ) -> tuple[list[InboundMessage], list[Unreadable]]:
         """Read the messages of a `{"data": [...]}`, in its order, and what could not be read."""
-        nodes = nodes_of(listing) or []
-        results = [self.message(node, thread_id=thread_id) for node in nodes]
-        return (
-            [each for each in results if isinstance(each, InboundMessage)],
-            [each for each in results if isinstance(each, Unreadable)],
-        )
+        messages: list[InboundMessage] = []
+        unreadable: list[Unreadable] = []
+        for node in nodes_of(listing) or []:
+            read = self.message(node, thread_id=thread_id)
+            if isinstance(read, InboundMessage):
+                messages.append(read)
+            else:
+                unreadable.append(read)
+        return messages, unreadable
 
     def message(self, node: object, *, thread_id: str) -> InboundMessage | Unreadable:
-        if not isinstance(node, Mapping):
+        if not isinstance(node, dict):
             return Unreadable(reason="the message is not an object", thread_id=thread_id)
         raw_id = text_of(node.get("id"))
         if raw_id is None:
@@ -99,22 +104,25 @@ class Reader:
         message_id = self.message_id_from(raw_id)
         created_at = moment_of(node.get("created_time"))
         sender = node.get("from")
-        sender_id = text_of(sender.get("id")) if isinstance(sender, Mapping) else None
+        sender_id = text_of(sender.get("id")) if isinstance(sender, dict) else None
         text = node.get("message")
         if text is None:
             text = ""
-        for is_missing, what in (
-            (created_at is None, "usable created_time"),
-            (sender_id is None, "sender"),
-            (not isinstance(text, str), "readable text"),
-        ):
-            if is_missing:
-                reason = f"the message has no {what}"
-                return Unreadable(reason=reason, thread_id=thread_id, message_id=message_id)
-        assert created_at is not None
-        attachments = [*_attachments(node), *_shares(node), *_story(node)]
+        if created_at is None or sender_id is None or not isinstance(text, str):
+            lacking = (
+                "usable created_time"
+                if created_at is None
+                else "sender"
+                if sender_id is None
+                else "readable text"
+            )
+            reason = f"the message has no {lacking}"
+            return Unreadable(reason=reason, thread_id=thread_id, message_id=message_id)
+        attachments: list[Attachment] = []
+        if not RICH_FIELDS.isdisjoint(node):
+            attachments = [*_attachments(node), *_shares(node), *_story(node)]
         reply = node.get("reply_to")
-        reply_to = text_of(reply.get("mid")) if isinstance(reply, Mapping) else None
+        reply_to = text_of(reply.get("mid")) if isinstance(reply, dict) else None
         return InboundMessage(
             message_id=message_id,
             sender_type=(
@@ -130,15 +138,15 @@ class Reader:
 
 def nodes_of(listing: object) -> list[Any] | None:
     """The nodes of an edge, None where it is not `{"data": [...]}`."""
-    nodes = listing.get("data") if isinstance(listing, Mapping) else None
+    nodes = listing.get("data") if isinstance(listing, dict) else None
     return nodes if isinstance(nodes, list) else None
 
 
 def text_of(value: object) -> str | None:
     """A text or an id that came as a number; None where it is empty or something else."""
-    if isinstance(value, int) and not isinstance(value, bool):
-        return str(value)
-    return value if isinstance(value, str) and value else None
+    if isinstance(value, str):
+        return value or None
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else None
 
 
 def moment_of(value: object) -> datetime | None:
@@ -149,6 +157,8 @@ def moment_of(value: object) -> datetime | None:
     try:
         if isinstance(value, str) and not value.isdecimal():
             moment = datetime.fromisoformat(value)
+            if moment.tzinfo is UTC:
+                return moment
             return moment.astimezone(UTC) if moment.tzinfo else None
         if isinstance(value, str | int | float) and not isinstance(value, bool):
             return datetime.fromtimestamp(float(value), UTC)
@@ -163,6 +173,8 @@ def _main_content(node: Mapping[str, Any], text: str, attachments: list[Attachme
     A message with neither text nor attachment is one that the platform will not show: shared
     posts and profiles on Instagram come so, and `is_unsupported` where Meta admits it.
     """
+    if text and not attachments and not text.isspace():
+        return ContentType.TEXT
     kinds = [attachment.kind for attachment in attachments]
     for kind in (ContentType.STORY_MENTION, ContentType.STORY_REPLY):
         if kind in kinds:
@@ -187,26 +199,26 @@ def _attachments(node: Mapping[str, Any]) -> list[Attachment]:
 
 def _attachment(node: object) -> Attachment:
     """One attachment. A video may carry an image too (its size), so video is asked first."""
-    if not isinstance(node, Mapping):
+    if not isinstance(node, dict):
         return Attachment(kind=ContentType.UNSUPPORTED)
     kind, url, title = ContentType.UNSUPPORTED, None, None
     mime_type, size = text_of(node.get("mime_type")), node.get("size")
     video, image = node.get("video_data"), node.get("image_data")
     template, booking = node.get("generic_template"), node.get("appointment_booking")
-    if isinstance(video, Mapping):
+    if isinstance(video, dict):
         kind, url = ContentType.VIDEO, text_of(video.get("url"))
-    elif isinstance(image, Mapping):
+    elif isinstance(image, dict):
         is_sticker = image.get("render_as_sticker") is True or node.get("type") == "sticker"
         kind = ContentType.STICKER if is_sticker else ContentType.IMAGE
         url = text_of(image.get("url"))
-    elif isinstance(template, Mapping):
+    elif isinstance(template, dict):
         action = template.get("cta")
         kind, title = ContentType.TEMPLATE, text_of(template.get("title"))
-        url = text_of(action.get("url")) if isinstance(action, Mapping) else None
+        url = text_of(action.get("url")) if isinstance(action, dict) else None
         url = url or text_of(template.get("media_url"))
     elif booking is not None:
         kind = ContentType.TEMPLATE
-        title = text_of(booking.get("title")) if isinstance(booking, Mapping) else None
+        title = text_of(booking.get("title")) if isinstance(booking, dict) else None
     elif node.get("type") == "sticker":
         kind, url = ContentType.STICKER, text_of(node.get("url")) or text_of(node.get("file_url"))
     elif (node.get("file_url") or mime_type) and node.get("id") != EU_PLACEHOLDER_ID:
@@ -237,11 +249,11 @@ def _shares(node: Mapping[str, Any]) -> list[Attachment]:
     """Shared links, posts and products. Posts carry type, url and title since March 2026."""
     found = []
     for each in _list_or_broken(node.get("shares")):
-        if not isinstance(each, Mapping):
+        if not isinstance(each, dict):
             found.append(Attachment(kind=ContentType.UNSUPPORTED))
             continue
         url = text_of(each.get("url")) or text_of(each.get("link"))
-        products = [product for product in _products(each) if isinstance(product, Mapping)]
+        products = [product for product in _products(each) if isinstance(product, dict)]
         found += [
             Attachment(
                 kind=ContentType.SHARE,
@@ -268,14 +280,14 @@ def _products(share: Mapping[str, Any]) -> list[Any]:
     """The products of a shared template: template.payload.product.elements.data."""
     node: object = share
     for key in ("template", "payload", "product", "elements"):
-        node = node.get(key) if isinstance(node, Mapping) else None
+        node = node.get(key) if isinstance(node, dict) else None
     return nodes_of(node) or []
 
 
 def _story(node: Mapping[str, Any]) -> list[Attachment]:
     """Mention of us in a story, or reply to ours; the link is "" once the story is over."""
     story = node.get("story")
-    if not isinstance(story, Mapping):
+    if not isinstance(story, dict):
         return []
     kinds = {"mention": ContentType.STORY_MENTION, "reply_to": ContentType.STORY_REPLY}
     return [
@@ -285,7 +297,7 @@ def _story(node: Mapping[str, Any]) -> list[Attachment]:
             platform_id=text_of(story[key].get("id")),
         )
         for key, kind in kinds.items()
-        if isinstance(story.get(key), Mapping)
+        if isinstance(story.get(key), dict)
     ]
 
 

@@ -38,7 +38,7 @@ INVALID_TOKEN = 190
 #: Of a Page's token. https://developers.facebook.com/docs/permissions
 PERMISSIONS = ("instagram_basic", "instagram_manage_messages", "pages_manage_metadata")
 MESSAGE_FIELDS = (
-    "id,created_time,from,to,message,attachments,"
+    "id,created_time,from,message,attachments,"
     "shares{id,link,name,description,template},story,reply_to,is_unsupported"
 )
 
@@ -65,6 +65,7 @@ class Instagram:
         reply_window=timedelta(hours=24),
         readable_messages=READABLE_MESSAGES,
         calls_per_second=2.0,
+        most_listed=25,  # longer lists of busy accounts time out
     )
 
     def __init__(self, account: Account, surroundings: Surroundings) -> None:

@@ -27,10 +27,10 @@ BASE_URL = f"https://graph.facebook.com/{API_VERSION}"
 #: https://developers.facebook.com/docs/permissions
 PERMISSIONS = ("pages_messaging", "pages_manage_metadata", "pages_read_engagement")
 #: A page of threads shows this many messages of each: enough that a normal poll is one call
-SLICE_MESSAGES = 10
+SLICE_MESSAGES = 15
 #: Sub-fields of shares come only when asked for
 MESSAGE_FIELDS = (
-    "id,created_time,from,to,message,attachments,sticker,"
+    "id,created_time,from,message,attachments,sticker,"
     "shares{id,link,name,description,type,url,title},reply_to,is_unsupported"
 )
 
@@ -96,7 +96,13 @@ class Messenger:
         limit: int,
         since: datetime | None,
     ) -> Page:
-        nested = f"messages.limit({SLICE_MESSAGES}){{{MESSAGE_FIELDS}}}"
+        return self._list(cursor=cursor, limit=limit, messages=SLICE_MESSAGES)
+
+    def fetch_past(self, *, cursor: str | None, limit: int, messages: int) -> Page:
+        return self._list(cursor=cursor, limit=limit, messages=messages)
+
+    def _list(self, *, cursor: str | None, limit: int, messages: int) -> Page:
+        nested = f"messages.limit({messages}){{{MESSAGE_FIELDS}}}"
         params = {
             "platform": "messenger",
             "fields": f"id,updated_time,participants,{nested}",

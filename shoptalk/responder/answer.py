@@ -249,9 +249,7 @@ class Answerer:
 
     def _ask_model(self, context: Context, can: Capabilities) -> str:
         """Have the reply composed, unless the model has failed everybody lately."""
-        turn, shelf = context.brief.turn, context.shelf
-        with self.database.transaction() as session:
-            circuit = circuits.find(session, circuits.MODEL)
+        turn, shelf, circuit = context.brief.turn, context.shelf, context.circuit
         if circuit is not None and circuit.open_until is not None:
             wait = circuit.open_until - self.clock()
             if wait > timedelta(0):

@@ -6,9 +6,10 @@ from datetime import datetime
 
 from sqlalchemy.orm import Session
 
+from shoptalk.db import circuits
 from shoptalk.db.briefs import Brief, Spoken
 from shoptalk.db.catalog import active_products
-from shoptalk.db.models import Agent, Order, Product
+from shoptalk.db.models import Agent, Circuit, Order, Product
 from shoptalk.responder.model.base import Line, Prompt, Role
 from shoptalk.responder.quotes import Shelf
 from shoptalk.responder.tools import CREATE_ORDER, amount
@@ -35,6 +36,7 @@ class Context:
     brief: Brief
     prompt: Prompt
     shelf: Shelf  #: what the shop sells, and for how much
+    circuit: Circuit | None  #: the model's breaker, if it ever failed
 
 
 class Writer:
@@ -44,6 +46,7 @@ class Writer:
         self._session = session
         self._default_model = default_model
         self._now = now
+        self._circuit = circuits.find(session, circuits.MODEL)
         self._products: dict[int, tuple[Sequence[Product], Shelf]] = {}
         self._instructions: dict[tuple[int, int | None], str] = {}
 
@@ -69,7 +72,7 @@ class Writer:
             tools=[CREATE_ORDER],
             prompt_id=agent.prompt_id if agent else None,
         )
-        return Context(brief=brief, prompt=prompt, shelf=shelf)
+        return Context(brief=brief, prompt=prompt, shelf=shelf, circuit=self._circuit)
 
 
 def _instructions(agent: Agent | None, products: Sequence[Product]) -> str:

@@ -127,13 +127,13 @@ class Courier:
         with self.database.transaction() as session:
             self._record_sent(session, delivery, message_id)
             if is_last:
-                self._close(session, turn)
+                self._close(session, turn, is_locked=True)
         reach("send.recorded")
         if is_last:
             reach("reply.closed")
 
-    def _close(self, session: Session, turn: Turn) -> None:
-        if not close(session, turn, Outcome.ANSWERED, now=self.clock()):
+    def _close(self, session: Session, turn: Turn, *, is_locked: bool = False) -> None:
+        if not close(session, turn, Outcome.ANSWERED, now=self.clock(), is_locked=is_locked):
             raise ClaimLost
         reach("reply.in_close")
 

@@ -87,7 +87,7 @@ class Responder:
     @property
     def _worth_asking(self) -> int:
         """Free places from which on more turns are claimed: reading many costs hardly more."""
-        return max(1, self._concurrency // 4)
+        return max(1, self._concurrency // 2)
 
     def _claim(self, limit: int) -> Sequence[Context]:
         now = self._answerer.clock()

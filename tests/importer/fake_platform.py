@@ -34,6 +34,7 @@ from shoptalk.platforms.base import (
     Recipient,
     ThreadPage,
     ThreadSlice,
+    Usage,
 )
 from shoptalk.types import Customer, InboundMessage, SenderType, Unreadable
 
@@ -69,6 +70,7 @@ class Lists(Enum):
     """What a platform's list shows."""
 
     NEWEST_MESSAGES = "threads with their newest messages, as Messenger"
+    WHOLE_THREADS = "threads with as much of each as is asked for, as Messenger for history"
     THREADS = "threads alone, of which the newest 20 messages can be read, as Instagram"
     BARE_MESSAGES = "messages that name their thread, as SMS"
 
@@ -154,12 +156,15 @@ class FakePlatform:
         self.broken_rows: set[str] = set()  #: their rows of the list make no sense
         self.too_much_above: int | None = None  #: rows in one answer
         self.repeats_for_ever = False
+        self.usage: Usage | None = None
         self.before_call: Callable[[int], None] = lambda _: None
         self._clock = clock
         self._shown = shown  # messages of a thread in the list
         self._most_rows = most_rows  # of the list in one page, whatever is asked for
         self._written = 0
         self._lock = RLock()
+        if lists is Lists.WHOLE_THREADS:  # the optional part of what a platform does
+            self.fetch_past = self._fetch_past
 
     # The world
 
@@ -196,10 +201,19 @@ class FakePlatform:
         return Identity(external_id="1", display_name="Shop", platform_time=self._clock())
 
     def fetch_page(self, *, cursor: str | None, limit: int, since: datetime | None) -> Page:
+        return self._listed(cursor, limit, since, shown=self._shown)
+
+    def _fetch_past(self, *, cursor: str | None, limit: int, messages: int) -> Page:
+        return self._listed(cursor, limit, None, shown=messages)
+
+    def _listed(
+        self, cursor: str | None, limit: int, since: datetime | None, *, shown: int
+    ) -> Page:
         vice = self._called(Call(None, cursor, limit))
         with self._lock:
             self._refuse(limit)
-            rows = self._bare(since) if self.lists is Lists.BARE_MESSAGES else self._threads()
+            is_bare = self.lists is Lists.BARE_MESSAGES
+            rows = self._bare(since) if is_bare else self._threads(shown)
             places = [place for place, _ in rows]
             taken, following = self._cut(places, cursor, min(limit, self._most_rows), vice)
             slices = [rows[position][1] for position in taken]
@@ -216,6 +230,7 @@ class FakePlatform:
                 threads=[each for each in slices if each.thread_id not in lost],
                 next_cursor=following,
                 unreadable=aside,
+                usage=self.usage,
             )
 
     def fetch_thread(self, thread_id: str, *, cursor: str, limit: int) -> ThreadPage:
@@ -259,7 +274,7 @@ class FakePlatform:
         if self.too_much_above is not None and limit > self.too_much_above:
             raise TooMuchData("please reduce the amount of data", platform=self.name)
 
-    def _threads(self) -> list[tuple[Place, ThreadSlice]]:
+    def _threads(self, shown: int) -> list[tuple[Place, ThreadSlice]]:
         now = self._clock()
         rows: list[tuple[Place, ThreadSlice]] = []
         for talk in self.talks.values():
@@ -269,8 +284,8 @@ class FakePlatform:
             front: list[InboundMessage] = []
             unreadable: list[Unreadable] = []
             older = "" if self.lists is Lists.THREADS else None
-            if self.lists is Lists.NEWEST_MESSAGES:
-                newest = visible[: self._shown]
+            if self.lists in (Lists.NEWEST_MESSAGES, Lists.WHOLE_THREADS):
+                newest = visible[:shown]
                 front, unreadable = self._as_seen(talk, newest, None)
                 older = _written_cursor(newest[-1].place) if len(visible) > len(newest) else None
             piece = ThreadSlice(
@@ -398,6 +413,7 @@ class Desk:
         return self.importer.poll(self.channel(channel_id))
 
     def read_history(self, channel_id: int = 0, **words: Any) -> RunReport:
+        words.setdefault("at_once", True)
         return self.importer.read_history(self.channel(channel_id), **words)
 
     def import_one(self, channel_id: int = 0) -> list[RunReport]:

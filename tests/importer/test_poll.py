@@ -23,7 +23,7 @@ from shoptalk.importer.poll import (
     READ_AGAIN_LONGEST,
     TIMES_ASKED,
 )
-from shoptalk.importer.reader import LIST_LIMIT
+from shoptalk.importer.sizes import LIST_LIMIT
 from shoptalk.platforms.base import Page, ThreadPage
 from shoptalk.types import SenderType, Unreadable
 from tests.importer.fake_platform import (

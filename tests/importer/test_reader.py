@@ -17,6 +17,7 @@ from shoptalk.errors import (
 from shoptalk.importer.pace import Pace
 from shoptalk.importer.reader import LONGEST_PAUSE_SECONDS, Reader
 from shoptalk.importer.report import RunReport
+from shoptalk.importer.sizes import PageSizes
 
 from .fake_platform import NINE, FakePlatform, Lists, StillClock
 
@@ -31,7 +32,8 @@ class Desk:
         pace = Pace(0, sleep=self.slept.append)
         channel = ChannelIntegration(id=1, workspace_id=1, channel="fake", external_id="1")
         self.report = RunReport.begin("poll", channel, now=NINE)
-        self.reader = Reader(self.platform, pace, self.report, more_tries=2)
+        sizes = PageSizes({}, self.platform.can, clock=StillClock())
+        self.reader = Reader(self.platform, pace, self.report, sizes, more_tries=2)
 
 
 @pytest.mark.parametrize(

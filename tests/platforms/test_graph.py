@@ -14,6 +14,7 @@ from shoptalk.errors import (
     PlatformError,
     RetryLater,
     Throttled,
+    TimedOut,
     UsageError,
 )
 from shoptalk.platforms.base import Usage
@@ -113,7 +114,7 @@ def test_timeouts_are_set_and_redirects_are_off(monkeypatch: pytest.MonkeyPatch)
         raise requests.ReadTimeout
 
     monkeypatch.setattr(requests.Session, "request", request)
-    with pytest.raises(RetryLater):
+    with pytest.raises(TimedOut):
         client().get("550011", params={}, purpose=Purpose.ACCOUNT)
     assert asked["timeout"] == (5.0, 20.0)
     assert asked["allow_redirects"] is False

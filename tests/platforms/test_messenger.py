@@ -69,8 +69,23 @@ def test_one_call_shows_the_threads_with_their_newest_messages() -> None:
     assert page.next_cursor == "p2"
     params = samples.query(0)
     assert (params["after"], params["limit"], params["folder"]) == ("p1", "25", "page_done")
-    assert "messages.limit(10){id,created_time,from," in params["fields"]
+    assert "messages.limit(15){id,created_time,from," in params["fields"]
     assert "since" not in params
+
+
+@responses.activate
+def test_the_list_shows_as_much_of_each_thread_as_is_asked_for() -> None:
+    responses.get(CONVERSATIONS, json=samples.listing(samples.thread(messages=NESTED), after="p2"))
+    page = messenger().fetch_past(cursor="p1", limit=7, messages=80)
+    (slice_,) = page.threads
+    assert ([message.message_id for message in slice_.messages], slice_.older) == (
+        ["m_2", "m_1"],
+        "older",
+    )
+    assert page.next_cursor == "p2"
+    params = samples.query(0)
+    assert (params["after"], params["limit"]) == ("p1", "7")
+    assert "messages.limit(80){id,created_time,from," in params["fields"]
 
 
 @responses.activate

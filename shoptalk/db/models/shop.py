@@ -59,7 +59,11 @@ class ChannelIntegration(Base):
     last_poll_at: Mapped[datetime | None]  # last complete poll, our time
     history_state: Mapped[str] = mapped_column(server_default="waiting")
     history_since: Mapped[datetime | None]  # how far back the history walk goes; None: all
-    page_limit: Mapped[int | None]  # what the platform could answer when it wanted less
+    history_threads: Mapped[int | None]  # that it consists of; None: nobody knows yet
+    history_failures: Mapped[int] = mapped_column(server_default=text("0"))  # in a row
+    history_next_at: Mapped[datetime | None]  # history is not read before; polls are
+    page_sizes: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'::jsonb"))
+    #: what the platform could answer when it wanted less, by kind of question
     stopped_at: Mapped[datetime | None]  # set while the platform refuses the account
     last_error: Mapped[str | None]
     remedy: Mapped[str | None]

@@ -1,0 +1,40 @@
+"""`python -m benchmarks [NAME ...] [--size N] [--json]`: measure, and print one table each.
+
+Exit status: 0 every target is met, 1 one is not. A module of this list has `TITLE`, `SIZE` (its
+default) and `measure(size)`, which returns its figures.
+"""
+
+import argparse
+import json
+import sys
+from dataclasses import asdict
+from importlib import import_module
+
+from benchmarks.table import print_table
+
+MODULES = ("import_", "calls", "turns", "dispatch")
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="benchmarks", description="Measure what shoptalk costs.")
+    parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(MODULES))
+    parser.add_argument("--size", type=int, help="instead of each benchmark's own")
+    parser.add_argument("--json", action="store_true", help="one JSON document on stdout")
+    asked = parser.parse_args()
+    if unknown := set(asked.names) - set(MODULES):
+        parser.error(f"there is no benchmark {', '.join(sorted(unknown))}")
+    if asked.size is not None and asked.size < 100:
+        parser.error("--size must be at least 100")
+    measured = {}
+    for name in asked.names or MODULES:
+        module = import_module(f"benchmarks.{name}")
+        measured[name] = module.measure(asked.size or module.SIZE)
+        if not asked.json:
+            print_table(f"{name}: {module.TITLE}", measured[name])
+    if asked.json:
+        print(json.dumps({name: list(map(asdict, rows)) for name, rows in measured.items()}))
+    return int(any(figure.ok is False for rows in measured.values() for figure in rows))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,81 @@
+"""How much is asked for at once: more as long as the platform answers, less where it does not."""
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+from shoptalk.platforms.base import Capabilities
+from shoptalk.types import Clock
+
+LIST_LIMIT = 25  #: threads asked for first; what a platform gives without complaint
+THREAD_LIMIT = 100  #: messages of one thread
+PAST_LIMIT = 25  #: threads, with up to THREAD_LIMIT messages of each
+TRIED_AGAIN_AFTER = timedelta(hours=1)
+SMALLEST_FOR_SLOWNESS = 5  #: a platform that does not answer this in time is not asked for less
+
+
+class PageSize:
+    """The size of one kind of question.
+
+    It doubles with each full answer as far as `most`, and is halved where the platform wants less.
+    What it could answer then is remembered; an hour later twice as much is tried, and so on.
+    """
+
+    def __init__(self, remembered: object, *, first: int, most: int, clock: Clock) -> None:
+        self._clock = clock
+        self._first = first
+        self._most = most
+        self._refused_at: datetime | None = None
+        if isinstance(remembered, Mapping):
+            refused_at = datetime.fromisoformat(remembered["refused_at"])
+            doublings = max(0, (clock() - refused_at) // TRIED_AGAIN_AFTER)
+            self._most = min(most, remembered["most"] << min(doublings, 16))
+        self.now = min(first, self._most)
+
+    def answered(self, count: int, *, in_full: bool) -> None:
+        """`count` came; `in_full` unless the platform has more and gave less than was asked for."""
+        if not in_full:
+            self._most = min(self._most, max(self._first, count))
+        self.now = min(self.now * 2, self._most)
+
+    def refused(self) -> bool:
+        """The platform wants less; whether less can be asked for."""
+        if self.now == 1:
+            return False
+        self._remember(self.now // 2)
+        return True
+
+    def timed_out(self) -> None:
+        """No answer came: that may be for the size of the question, or for any other reason."""
+        if self.now > SMALLEST_FOR_SLOWNESS:
+            self._remember(max(SMALLEST_FOR_SLOWNESS, self.now // 2))
+
+    def _remember(self, size: int) -> None:
+        self.now = self._most = size
+        self._refused_at = self._clock()
+
+    def learnt(self) -> dict[str, Any] | None:
+        """What is to be remembered for the channel; None where nothing was refused."""
+        if self._refused_at is None:
+            return None
+        return {"most": self._most, "refused_at": self._refused_at.isoformat()}
+
+
+class PageSizes:
+    """The sizes of one channel's questions, as far as it is known what its platform answers."""
+
+    def __init__(self, remembered: Mapping[str, Any], can: Capabilities, *, clock: Clock) -> None:
+        thread_limit = min(THREAD_LIMIT, can.readable_messages or THREAD_LIMIT)
+        self.list = PageSize(
+            remembered.get("list"), first=LIST_LIMIT, most=can.most_listed, clock=clock
+        )
+        self.thread = PageSize(
+            remembered.get("thread"), first=thread_limit, most=thread_limit, clock=clock
+        )
+        self.past = PageSize(remembered.get("past"), first=PAST_LIMIT, most=PAST_LIMIT, clock=clock)
+
+    def learnt(self) -> dict[str, Any]:
+        """What is to be remembered for the channel, by kind of question."""
+        sizes = {"list": self.list, "thread": self.thread, "past": self.past}
+        found = {kind: size.learnt() for kind, size in sizes.items()}
+        return {kind: each for kind, each in found.items() if each is not None}

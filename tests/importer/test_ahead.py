@@ -1,0 +1,87 @@
+"""Working ahead: in order, never too far, and not at all once nobody wants it."""
+
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from shoptalk.importer.ahead import Ahead
+
+
+def ahead(items: Iterator[int], **words: Any) -> Ahead[int]:
+    return Ahead(
+        items, **{"weigh": lambda item: item, "most": 100, "enough": 1, "patience": 0.01, **words}
+    )
+
+
+def taken(made: Ahead[int]) -> Iterator[int]:
+    while items := made.take():
+        yield from items
+
+
+def test_all_items_come_in_order() -> None:
+    with ahead(iter(range(1000)), most=0) as made:
+        assert list(taken(made)) == list(range(1000))
+
+
+def test_what_was_made_before_an_error_comes_before_it() -> None:
+    def broken() -> Iterator[int]:
+        yield from (1, 2)
+        raise ConnectionError
+
+    with ahead(broken()) as made:
+        rest = taken(made)
+        assert [next(rest), next(rest)] == [1, 2]
+        with pytest.raises(ConnectionError):
+            next(rest)
+
+
+def test_it_waits_while_what_nobody_took_weighs_too_much() -> None:
+    asked: list[int] = []
+    has_asked = threading.Semaphore(0)
+
+    def noted() -> Iterator[int]:
+        for item in (3, 3, 3, 3):
+            asked.append(item)
+            has_asked.release()
+            yield item
+
+    with ahead(noted(), most=4, enough=99, patience=0) as made:
+        for _ in range(3):  # two are handed over; the third waits for room
+            assert has_asked.acquire(timeout=5)
+        assert not has_asked.acquire(timeout=0.05)
+        assert made.take() == [3, 3]
+        assert has_asked.acquire(timeout=5)
+    assert len(asked) == 4
+
+
+def test_little_is_not_taken_at_once_but_after_a_while() -> None:
+    go_on = threading.Event()
+
+    def slow() -> Iterator[int]:
+        yield 1
+        yield 2
+        go_on.wait(5)
+        yield 3
+
+    with ahead(slow(), enough=10, patience=0.1) as made:
+        assert made.take() == [1, 2]
+        go_on.set()
+        assert made.take() == [3]
+        assert made.take() == []
+
+
+def test_nothing_is_made_once_the_block_has_ended() -> None:
+    asked: list[int] = []
+
+    def endless() -> Iterator[int]:
+        while True:
+            asked.append(1)
+            yield 1
+
+    with ahead(endless(), most=0) as made:
+        made.take()
+    so_far = len(asked)
+    assert "ahead" not in {thread.name for thread in threading.enumerate()}
+    assert len(asked) == so_far

@@ -1,0 +1,65 @@
+"""The benchmarks measure the real thing, and notice when it is not done."""
+
+import dataclasses
+import json
+import random
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from benchmarks import inbox
+from benchmarks.inbox import Digest, Thread, Written
+
+ROOT = Path(__file__).parents[1]
+
+
+def digest_of(threads: list[Thread]) -> str:
+    digest = Digest()
+    rows = [(thread, each) for thread in threads for each in thread.messages]
+    random.Random(1).shuffle(rows)
+    for thread, each in rows:
+        at = int(each.at.timestamp())
+        digest.add(thread.thread_id, each.message_id, each.text, each.by_customer, at)
+    return str(digest)
+
+
+def changed(threads: list[Thread], *messages: Written) -> list[Thread]:
+    """The inbox with other messages in the place of the first one."""
+    first = threads[0]
+    return [dataclasses.replace(first, messages=[*messages, *first.messages[1:]]), *threads[1:]]
+
+
+def test_the_check_of_content_sees_what_is_lost_doubled_or_altered_in_any_order() -> None:
+    threads = list(inbox.threads(1000))
+    assert sum(len(thread.messages) for thread in threads) == 1000
+    assert digest_of(threads) == inbox.digest(1000)
+    first = threads[0].messages[0]
+    for wrong in (
+        changed(threads),
+        changed(threads, first, first),
+        changed(threads, dataclasses.replace(first, text=f"{first.text} ")),
+        changed(threads, dataclasses.replace(first, by_customer=not first.by_customer)),
+        changed(threads, dataclasses.replace(first, at=inbox.NEWEST.replace(year=2020))),
+        [dataclasses.replace(threads[0], thread_id="t_x"), *threads[1:]],
+    ):
+        assert digest_of(wrong) != inbox.digest(1000)
+
+
+@pytest.mark.thorough
+def test_the_benchmarks_run_and_nothing_is_lost_in_them() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "benchmarks", "--size", "2000", "--json"],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        text=True,
+        check=False,
+    )
+    figures = {
+        figure["name"]: figure for rows in json.loads(done.stdout).values() for figure in rows
+    }
+    assert figures["runs with a message lost, altered or doubled"]["ok"]
+    assert figures["the same, killed half-way and run again"]["ok"]
+    assert figures["calls, shoptalk"]["ok"]
+    assert figures["facebook: idle tick"]["ok"]
