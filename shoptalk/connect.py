@@ -75,9 +75,9 @@ def connect_channel(
         channel.token_expires_at = health.expires_at if health else None
         channel.data_access_expires_at = health.data_access_expires_at if health else None
         channel.missing_permissions = list(health.missing_permissions) if health else []
-        session.add(channel)
-        session.flush()
         if not adapter.can.history:
             channel.history_state = "done"
+        session.add(channel)
+        session.flush()
         session.refresh(channel)
     return channel

@@ -18,6 +18,7 @@ from shoptalk.db.models import (
     TurnStatus,
 )
 from shoptalk.db.runs import calls_since
+from shoptalk.types import SenderType
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -169,4 +170,38 @@ def inbox_counts(session: Session, workspace_id: int) -> InboxCounts:
                 )
             )
         ),
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChannelAnswers:
+    """What became of a channel's conversations."""
+
+    conversations: int
+    conversations_answered: int  #: by the AI, at least once
+    first_answered: Turn | None
+    last_question: Message | None  #: a customer's, not of the past
+
+
+def channel_answers(session: Session, channel_id: int) -> ChannelAnswers:
+    """All there is in a channel. Reads every turn: for demos and tests, not for ticks."""
+    of_channel = Conversation.channel_integration_id == channel_id
+    answered = (
+        select(Turn)
+        .join(Conversation, Conversation.id == Turn.conversation_id)
+        .where(of_channel, Turn.status == TurnStatus.ANSWERED)
+    )
+    return ChannelAnswers(
+        conversations=_count(session.scalar(select(func.count(Conversation.id)).where(of_channel))),
+        conversations_answered=_count(
+            session.scalar(answered.with_only_columns(func.count(Turn.conversation_id.distinct())))
+        ),
+        first_answered=session.scalars(answered.order_by(Turn.id).limit(1)).one_or_none(),
+        last_question=session.scalars(
+            select(Message)
+            .join(Conversation, Conversation.id == Message.conversation_id)
+            .where(of_channel, Message.sender_type == SenderType.CUSTOMER, ~Message.is_old)
+            .order_by(Message.id.desc())
+            .limit(1)
+        ).one_or_none(),
     )

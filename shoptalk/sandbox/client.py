@@ -90,6 +90,23 @@ class SandboxControl:
         given = {"account_id": account_id, "customer_id": customer_id}
         return self._object("PATCH", "threads", {**given, **changes})
 
+    def fill_history(
+        self, account_id: str, count: int, *, seed: int = 0, until: datetime | None = None
+    ) -> int:
+        """Give the account so many finished conversations; return how many messages that was."""
+        given = {"account_id": account_id, "count": count, "seed": seed, "until": until}
+        return int(self._object("POST", "history", _times_written(given))["messages"])
+
+    def start_shoppers(self, account_id: str, count: int, **words: Any) -> list[Json]:
+        """Let customers begin to write; `words`: `seed`, `languages`, `pace`, `patience`."""
+        given = {"account_id": account_id, "count": count, **words}
+        found: list[Json] = self._object("POST", "shoppers", given)["shoppers"]
+        return found
+
+    def shoppers(self) -> Json:
+        """Return `counts` by state, and each of the `shoppers` with how far it has come."""
+        return self._object("GET", "shoppers")
+
     def now(self) -> datetime:
         return _now(self._object("GET", "clock"))
 

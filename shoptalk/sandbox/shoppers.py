@@ -31,6 +31,8 @@ NAMES: Mapping[str, Sequence[str]] = {
     "zh": ("王芳", "李伟", "张敏", "刘洋"),
     "": ("Ann Baker", "James Cole", "Maria Lopez", "Chloé Martin", "Sam Okafor", "Priya Nair"),
 }
+#: Who does not answer a customer: himself, and on Chatwoot what he does not see, or is automatic
+NO_ANSWERS = frozenset({"customer", "note", "activity", "template"})
 Action = Callable[[Any], Any]
 
 
@@ -84,7 +86,7 @@ class Shopper:
                 return False
             with world.lock:
                 if any(
-                    message.side != "customer" and message.sequence_no > after
+                    message.side not in NO_ANSWERS and message.sequence_no > after
                     for message in reversed(thread.messages)
                 ):
                     return True

@@ -193,6 +193,15 @@ class TestImport:
         [conversation] = shop.rows(Conversation)
         assert conversation.customer_phone == "+447700900123"
 
+    def test_a_channel_that_lists_nothing_reads_no_history(
+        self, shop: Shop, terminal: Terminal
+    ) -> None:
+        open_number(shop)
+        connect = ("channels", "connect", "whatsapp", "--account-id", NUMBER)
+        done(terminal.types(*connect, "--access-token", NUMBER_TOKEN))
+        [channel] = json.loads(done(terminal.types("status", "--json")).out)["channels"]
+        assert channel["state"] == "connected"
+
     def test_a_backfill_reads_history_again(self, shop: Shop, terminal: Terminal) -> None:
         old = shop.customer_writes("Long ago")
         shop.wait(days=2)

@@ -15,6 +15,24 @@ import pytest
 
 SECONDS = 8
 MAIN = "from shoptalk.cli import main; main()"
+PLATFORMS = [
+    "Messenger",
+    "Instagram",
+    "SMS over Twilio",
+    "WhatsApp over Twilio",
+    "Chatwoot",
+    "Web chat",
+    "WhatsApp by file",
+]
+NOBODY_WRITES = f"""
+from dataclasses import replace
+from shoptalk.commands import demo, demo_accounts
+demo.EVERY_PLATFORM = (
+    replace(demo_accounts.MESSENGER, past=0, shoppers=0),
+    replace(demo_accounts.WEB_CHAT, shoppers=0),
+)
+{MAIN}
+"""
 pytestmark = pytest.mark.timeout(60)
 
 
@@ -41,13 +59,14 @@ def folder() -> Iterator[Path]:
         yield folder
 
 
-def test_a_demo_tells_the_whole_story_and_leaves_nothing_behind(folder: Path) -> None:
+def run_demo(
+    folder: Path, *arguments: str, program: str = MAIN
+) -> subprocess.CompletedProcess[str]:
     home, temporary = folder / "home", folder / "tmp"
     for each in (home, temporary):
         each.mkdir()
-    began_at = time.monotonic()
-    demo = subprocess.run(
-        [sys.executable, "-c", MAIN, "demo", "--seconds", str(SECONDS)],
+    return subprocess.run(
+        [sys.executable, "-c", program, "demo", *arguments],
         cwd=home,
         env={
             **{name: os.environ[name] for name in ("PATH", "PYTHONPATH") if name in os.environ},
@@ -61,6 +80,21 @@ def test_a_demo_tells_the_whole_story_and_leaves_nothing_behind(folder: Path) ->
         check=False,
         timeout=45,
     )
+
+
+def nothing_is_left(folder: Path) -> None:
+    assert list((folder / "home").iterdir()) == []
+    # The library that brings PostgreSQL keeps one lock file for all its servers.
+    assert {path.name for path in (folder / "tmp").iterdir()} <= {".lockfile"}
+    ends_at = time.monotonic() + 5
+    while left := processes_about(folder):
+        assert time.monotonic() < ends_at, left
+        threading.Event().wait(0.05)
+
+
+def test_a_demo_tells_the_whole_story_and_leaves_nothing_behind(folder: Path) -> None:
+    began_at = time.monotonic()
+    demo = run_demo(folder, "--seconds", str(SECONDS))
     assert demo.returncode == 0, demo.stderr
     assert time.monotonic() - began_at >= SECONDS
     assert "Traceback" not in demo.stdout + demo.stderr
@@ -82,10 +116,34 @@ def test_a_demo_tells_the_whole_story_and_leaves_nothing_behind(folder: Path) ->
     assert "Your own account\n" in story
     assert "shoptalk channels connect facebook" in story
 
-    assert list(home.iterdir()) == []
-    # The library that brings PostgreSQL keeps one lock file for all its servers.
-    assert {path.name for path in temporary.iterdir()} <= {".lockfile"}
-    ends_at = time.monotonic() + 5
-    while left := processes_about(folder):
-        assert time.monotonic() < ends_at, left
-        threading.Event().wait(0.05)
+    nothing_is_left(folder)
+
+
+def test_a_demo_of_all_ends_with_an_answer_on_each_platform(folder: Path) -> None:
+    demo = run_demo(folder, "--all", "--seconds", "10")
+    assert demo.returncode == 0, demo.stdout + demo.stderr
+    assert demo.stderr == ""
+    _, _, told = demo.stdout.partition("\nOn each platform\n")
+    lines, _, told = told.partition("\nOne conversation answered on each\n")
+    counts = re.findall(r"^  (\S.*?) +(\d+) conversations, +(\d+) answered$", lines, re.M)
+    assert [title for title, _, _ in counts] == PLATFORMS
+    for title, conversations, answered in counts:
+        assert int(conversations) >= int(answered) > 0, title
+    examples, _, _ = told.partition("\n\n")
+    shown = re.findall(r"^  (\S.*)\n    \S.*: .+\n    shoptalk: .+$", examples, re.M)
+    assert shown == PLATFORMS
+    assert "Why one message was not answered\n  $ shoptalk why " in demo.stdout
+    nothing_is_left(folder)
+
+
+@pytest.mark.thorough
+def test_a_demo_of_all_fails_where_a_platform_got_no_answer(folder: Path) -> None:
+    demo = run_demo(folder, "--all", "--seconds", "5", program=NOBODY_WRITES)
+    assert demo.returncode == 1, demo.stdout + demo.stderr
+    assert demo.stderr == "Error: nobody was answered on Messenger, Web chat.\n"
+    assert re.search(
+        r"^  Messenger\n    nobody was answered: m_\S+: A person at the shop answered it\.\n"
+        r"  Web chat\n    nobody was answered: nobody wrote$",
+        demo.stdout,
+        re.M,
+    )

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 import requests
 
+from shoptalk.sandbox.client import SandboxControl
 from shoptalk.sandbox.dialogues import live_dialogues, speaks
 from shoptalk.sandbox.server import SandboxServer
 from shoptalk.sandbox.shoppers import seed_history
@@ -81,6 +82,28 @@ def test_shoppers_get_what_they_came_for(server: SandboxServer) -> None:
         placed = [{"product_id": o["product"], "quantity": o["quantity"]} for o in orders]
         expected = shopper["expected_order"]
         assert placed == (expected["items"] if expected else [])
+
+
+def test_a_shopper_on_chatwoot_waits_for_what_it_sees(server: SandboxServer) -> None:
+    server.world.add_account("chatwoot", "1", "Corner Shop", "cw-token")
+    with SandboxControl(server.url) as control:
+        (shopper,) = control.start_shoppers("1", 1, seed=1, pace=0, patience=1)
+        for side in ("note", "activity", "template"):
+            control.add_message("1", shopper["customer_id"], "for the colleagues", side=side)
+        while control.shoppers()["counts"] == {"waiting": 1}:
+            continue
+        [shopper] = control.shoppers()["shoppers"]
+    assert (shopper["state"], shopper["groups_answered"]) == ("gave_up", 0)
+
+
+def test_a_past_is_filled_in_from_another_process(server: SandboxServer) -> None:
+    until = datetime.now(UTC) - timedelta(days=2)
+    with SandboxControl(server.url) as control:
+        assert control.fill_history(PHONE_ID, 3, seed=1, until=until) > 3
+        threads = control.threads(PHONE_ID)
+    assert len(threads) == 3
+    written = [datetime.fromisoformat(m["created_at"]) for t in threads for m in t["messages"]]
+    assert max(written) < until
 
 
 def test_the_same_seed_brings_the_same_shoppers(server: SandboxServer) -> None:

@@ -1,0 +1,150 @@
+"""What a demo tells at its end: counts, conversations, and why one message was not answered."""
+
+from collections.abc import Sequence
+from datetime import timedelta
+from textwrap import shorten
+
+import click
+from sqlalchemy.orm import Session
+
+from shoptalk.app import App
+from shoptalk.commands.common import visible
+from shoptalk.commands.conversations import transcript
+from shoptalk.commands.demo_accounts import Branch
+from shoptalk.db.catalog import list_orders
+from shoptalk.db.conversations import (
+    get_conversation,
+    get_message,
+    last_messages,
+    list_messages,
+    messages_of_turn,
+)
+from shoptalk.db.deliveries import deliveries_of
+from shoptalk.db.models import Message, Order, Turn
+from shoptalk.db.status import ChannelAnswers, channel_answers, inbox_counts
+from shoptalk.responder.why import Explanation, explain
+from shoptalk.types import Outcome
+
+WIDTH = 76  #: of a line that shows a message in short
+
+
+def tell_counts(app: App) -> None:
+    workspace_id = app.workspace_id()
+    with app.database.transaction() as session:
+        counts = inbox_counts(session, workspace_id)
+        orders = list_orders(session, workspace_id, limit=50)
+    title("What happened")
+    click.echo(f"  conversations imported    {counts.conversations}")
+    click.echo(f"  messages imported         {counts.messages}")
+    click.echo(f"  history, left alone       {counts.history}")
+    click.echo(f"  turns answered            {counts.turns_answered}")
+    click.echo(f"  orders made               {len(orders)}")
+    for order in orders:
+        customer = order.customer_name or "-"
+        what = f"{order.quantity} × {order.product_name}, {order.total:.2f} {order.currency}"
+        click.echo(visible(f"    {what}, for {customer}"))
+
+
+def tell_one_in_full(app: App) -> None:
+    """A conversation with an order, if there is any."""
+    workspace_id = app.workspace_id()
+    with app.database.transaction() as session:
+        bought: Sequence[Order | Message] = list_orders(session, workspace_id, limit=1)
+        found = bought or list_messages(
+            session, workspace_id, unreplied=False, outcome=Outcome.ANSWERED, limit=1
+        )
+        if not found:
+            return
+        conversation = get_conversation(session, workspace_id, str(found[0].conversation_id))
+        lines = transcript(conversation, last_messages(session, conversation.id, limit=50))
+    title("One conversation in full")
+    for line in lines:
+        click.echo(f"  {line}")
+
+
+def tell_each_platform(app: App, branches: Sequence[Branch]) -> list[str]:
+    """Tell how far each got, and one answer on each; return the titles of those without any."""
+    with app.database.transaction() as session:
+        told = [
+            (each.account.title, channel_answers(session, each.channel.id)) for each in branches
+        ]
+        examples = [(name, _example(session, app, found)) for name, found in told]
+    title("On each platform")
+    for name, found in told:
+        answered = found.conversations_answered or "none"
+        click.echo(f"  {name:<21} {found.conversations:>3} conversations, {answered:>4} answered")
+    title("One conversation answered on each")
+    for name, lines in examples:
+        click.echo(f"  {name}")
+        for line in lines:
+            click.echo(f"    {visible(line)}")
+    return [name for name, found in told if found.first_answered is None]
+
+
+def _example(session: Session, app: App, found: ChannelAnswers) -> list[str]:
+    """An answer, short, or why there is none."""
+    if found.first_answered is not None:
+        return _exchange(session, found.first_answered)
+    if found.last_question is None:
+        return ["nobody was answered: nobody wrote"]
+    why = _explanation(session, app, found.last_question.message_id).sentence
+    return [f"nobody was answered: {found.last_question.message_id}: {why}"]
+
+
+def _exchange(session: Session, turn: Turn) -> list[str]:
+    """What the customer wrote in one go, and what was answered."""
+    conversation = get_conversation(session, turn.workspace_id, str(turn.conversation_id))
+    customer = conversation.customer_name or conversation.customer_id
+    asked = " / ".join(message.content for message in messages_of_turn(session, turn.id))
+    answer = " ".join(delivery.content for delivery in deliveries_of(session, turn))
+    return [_short(f"{customer}: {asked}"), _short(f"shoptalk: {answer}")]
+
+
+def _short(text: str) -> str:
+    return shorten(text, WIDTH, placeholder=" …")
+
+
+def tell_why_not(app: App) -> None:
+    """Why the message that a person answered got no answer of ours."""
+    workspace_id = app.workspace_id()
+    with app.database.transaction() as session:
+        unanswered = list_messages(
+            session,
+            workspace_id,
+            unreplied=False,
+            outcome=Outcome.ANSWERED_BY_PERSON,
+            limit=1,
+        )
+        if not unanswered:
+            return
+        [message] = unanswered
+        explanation = _explanation(session, app, message.message_id)
+    title("Why one message was not answered")
+    click.echo(f"  $ shoptalk why {message.message_id}")
+    click.echo(f"  {visible(message.content)!r}: {explanation.sentence}")
+    for condition in explanation.conditions:
+        click.echo(f"    {visible(str(condition))}")
+
+
+def _explanation(session: Session, app: App, message_id: str) -> Explanation:
+    message, conversation = get_message(session, app.workspace_id(), message_id)
+    return explain(
+        session,
+        message,
+        conversation,
+        now=app.clock(),
+        backlog_after=timedelta(seconds=app.settings.backlog_after_seconds),
+    )
+
+
+def tell_how_to_connect() -> None:
+    title("Your own account")
+    click.echo("  export OPENAI_API_KEY=...    # or any compatible server with OPENAI_BASE_URL")
+    click.echo("  shoptalk channels connect facebook --account-id PAGE_ID   # asks for the token")
+    click.echo("  shoptalk products import catalog.csv")
+    click.echo("  shoptalk run")
+
+
+def title(text: str) -> None:
+    click.echo()
+    click.secho(text, bold=True)
