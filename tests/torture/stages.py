@@ -20,10 +20,9 @@ from shoptalk.db.engine import Database
 from shoptalk.db.models import ChatMessage, ChatSession
 from shoptalk.sandbox.accounts import PlatformName
 from shoptalk.sandbox.world import World
-from shoptalk.types import SenderType
+from shoptalk.types import Clock, SenderType
 from tests.torture.faults import CHATWOOT, GRAPH, TWILIO, Faults
 from tests.torture.truth import Replies, received
-from tests.torture.worker import FastClock
 
 ACCOUNT_SID = "AC" + "0123456789abcdef" * 2
 SITE = "torture.example"
@@ -63,14 +62,14 @@ class Remote:
 REMOTES: dict[str, Remote] = {
     "facebook": Remote(
         platform="facebook",
-        account_id="550011",
+        account_id="550099",
         customers="73{:014d}",
         faults=GRAPH,
         words={"settings": _NO_LIMITS},
     ),
     "instagram": Remote(
         platform="instagram",
-        account_id="17841400000000001",
+        account_id="17841400000000099",
         customers="73{:014d}",
         faults=GRAPH,
         words={"settings": _NO_LIMITS, "login": "instagram"},
@@ -101,7 +100,7 @@ REMOTES: dict[str, Remote] = {
 NAMES = (*REMOTES, "webchat")
 
 
-def stage_of(name: str, world: World, database: Database, clock: FastClock) -> Stage:
+def stage_of(name: str, world: World, database: Database, clock: Clock) -> Stage:
     return RemoteStage(REMOTES[name], world) if name in REMOTES else WebChatStage(database, clock)
 
 
@@ -147,7 +146,7 @@ class RemoteStage:
 class WebChatStage:
     """A visitor has one session, which bears his id."""
 
-    def __init__(self, database: Database, clock: FastClock) -> None:
+    def __init__(self, database: Database, clock: Clock) -> None:
         self.faults: Faults = {}  # what it asks of the model meets some all the same
         self._database = database
         self._clock = clock
