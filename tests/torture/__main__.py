@@ -187,7 +187,7 @@ def set_up(options: argparse.Namespace, spawner: Spawner) -> Iterator[Torture]:
                 server.world.clock.run(RATE)
                 server.world.clock.set(clock())
                 stage = stage_of(options.platform, server.world, database, clock)
-                settings = _settings(server, embedded.url, home)
+                settings = _settings(server, embedded.url, home, overlap=stage.overlap)
                 requests.post(
                     f"{server.url}/control/model",
                     json={"script": [{"parrot": True, "repeat": None}]},
@@ -204,7 +204,7 @@ def set_up(options: argparse.Namespace, spawner: Spawner) -> Iterator[Torture]:
             embedded.leave()
 
 
-def _settings(server: SandboxServer, url: str, home: Path) -> dict[str, Any]:
+def _settings(server: SandboxServer, url: str, home: Path, *, overlap: int) -> dict[str, Any]:
     return {
         **{name.lower(): value for name, value in server.environment.items()},
         "database_url": url,
@@ -213,7 +213,7 @@ def _settings(server: SandboxServer, url: str, home: Path) -> dict[str, Any]:
         "graph_calls_per_second": 0,
         "max_replies_per_hour": 100_000,
         "worker_concurrency": 8,
-        "poll_overlap_seconds": 20,  # nothing of this sandbox comes late
+        "poll_overlap_seconds": overlap,
     }
 
 
