@@ -20,7 +20,7 @@ test: $(VENV)/.installed-dev ## Run the tests on an embedded PostgreSQL
 thorough: $(VENV)/.installed-dev ## Run the state machines, crash points and hostile texts
 	$(BIN)/python -m pytest -m thorough
 
-torture: $(VENV)/.installed-dev ## Kill it a thousand times amid faults, and count (ARGS="--turns 20000 --seed 2")
+torture: $(VENV)/.installed-dev ## Kill it a thousand times amid faults, and count (ARGS="--platform twilio --seed 2")
 	$(BIN)/python -m tests.torture $(ARGS)
 
 bench: $(VENV)/.installed-dev ## Measure what it costs (ARGS="import_ --size 1000000")

@@ -1,17 +1,14 @@
 """`make torture`: kill shoptalk a thousand times while everything around it fails, and count.
 
-Customers write to a Page on the sandbox, a model answers with the marks of the messages it saw,
-one request in five meets a fault, and the processes that do the work are killed at named points
-and at random instants. Everything runs twenty times as fast as life, with the real settings.
-At the end, each message must have been answered once or have an outcome that says why not.
+Customers write to an account on the sandbox, or to the web chat, a model answers with the marks of
+the messages it saw, one request in five meets a fault, and the processes that do the work are
+killed at named points and at random instants. Everything runs twenty times as fast as life, with
+the real settings. At the end, each message must have been answered once or have an outcome that
+says why not.
 """
 
 import argparse
-import contextlib
-import multiprocessing
-import os
 import random
-import signal
 import sys
 import tempfile
 import time
@@ -26,21 +23,21 @@ from sqlalchemy import func, select
 
 from shoptalk import crashpoints
 from shoptalk.app import running
-from shoptalk.connect import connect_channel
 from shoptalk.db import schema
 from shoptalk.db.catalog import put_products
 from shoptalk.db.embedded import EmbeddedServer
 from shoptalk.db.engine import Database, connect
 from shoptalk.db.models import Message
 from shoptalk.sandbox.server import SandboxServer
+from shoptalk.sandbox.world import World
 from shoptalk.settings import Settings
 from shoptalk.types import SenderType
 from tests.torture.faults import unleash
+from tests.torture.stages import NAMES, Stage, stage_of
 from tests.torture.truth import Written, judge, turns_ended
-from tests.torture.worker import FastClock, Orders, nursery
+from tests.torture.worker import FastClock, Orders, Spawner, is_alive, kill
 
 RATE = 20.0
-PAGE, TOKEN = "550011", "EAAG-torture-token"
 PRODUCTS = 40
 WORKERS = 2
 IMPATIENCE = 0.0005  #: chance, twenty times a second, that a customer writes without an answer
@@ -49,8 +46,18 @@ SETTLES_WITHIN = 180.0  #: real seconds after the last kill
 
 
 class Torture:
-    def __init__(self, options: argparse.Namespace, spawner: "Spawner") -> None:
+    def __init__(
+        self,
+        options: argparse.Namespace,
+        spawner: Spawner,
+        stage: Stage,
+        world: World,
+        database: Database,
+    ) -> None:
         self.options = options
+        self.stage = stage
+        self.world = world
+        self.database = database
         self.dice = random.Random(options.seed)
         self.spawner = spawner
         self.written = Written()
@@ -58,21 +65,22 @@ class Torture:
         self.kills = 0
         self.bursts = 0
         self.pids: list[int] = []
-        self.customers = [f"73{number:014d}" for number in range(options.customers)]
+        self.customers = [stage.customer(number) for number in range(options.customers)]
 
-    def run(self, server: SandboxServer, database: Database) -> int:
+    def run(self) -> int:
         began = time.monotonic()
-        unleash(server.world, seed=self.options.seed)
+        unleash(self.world, self.stage.faults, seed=self.options.seed)
         self.pids = [self.spawner.spawn() for _ in range(WORKERS)]
-        self._drive(server, database)
-        server.world.faults.clear()
-        settled = self._wait_until_settled(server, database)
+        self._drive()
+        self.world.faults.clear()
+        settled = self._wait_until_settled()
         for pid in self.pids:
-            _kill(pid)
-        verdict = judge(server.world, database, self.written)
+            kill(pid)
+        verdict = judge(self.world, self.database, self.written, self.stage.replies())
+        print(f"platform            {self.options.platform:>8}")
         print(f"seed                {self.options.seed:>8}")
         print(f"bursts written      {self.bursts:>8}")
-        print(f"turns ended         {turns_ended(database):>8}")
+        print(f"turns ended         {turns_ended(self.database):>8}")
         print(f"kills               {self.kills:>8}")
         print("\n".join(verdict.lines()))
         print(f"{time.monotonic() - began:.0f} seconds")
@@ -80,7 +88,7 @@ class Torture:
             print("it did not come to rest in time")
         return 0 if verdict.is_clean and settled else 1
 
-    def _drive(self, server: SandboxServer, database: Database) -> None:
+    def _drive(self) -> None:
         """Customers write, wait for their answer and write again, and processes die, until
         enough turns have ended and enough processes died.
         """
@@ -89,28 +97,22 @@ class Torture:
         began = counted_at = time.monotonic()
         ended = 0
         while ended < options.turns or self.kills < options.kills:
-            for customer in self.customers:
-                if self._may_write(server, customer):
-                    self._write_burst(server, customer)
+            waiting = self.stage.waiting()
+            for customer in self.customers:  # some do not wait until their burst is answered
+                if customer not in waiting or self.dice.random() < IMPATIENCE:
+                    self._write_burst(customer)
             self._replace_the_dead()
             while self.kills < min(options.kills, (time.monotonic() - began) / seconds_a_kill):
                 self._kill_one()
             if time.monotonic() - counted_at > COUNT_EVERY:
-                ended, counted_at = turns_ended(database), time.monotonic()
+                ended, counted_at = turns_ended(self.database), time.monotonic()
                 _show(f"{counted_at - began:.0f} s: {ended} turns ended, {self.kills} kills")
             time.sleep(0.05)
 
-    def _may_write(self, server: SandboxServer, customer: str) -> bool:
-        """Whether the last burst was answered; some customers do not wait for that."""
-        thread = server.world.thread_of(PAGE, customer)
-        if thread is None or thread.messages[-1].side != "customer":
-            return True
-        return self.dice.random() < IMPATIENCE
-
-    def _write_burst(self, server: SandboxServer, customer: str) -> None:
+    def _write_burst(self, customer: str) -> None:
         for _ in range(self.dice.choice((1, 1, 1, 2, 3))):
             mark, self.next_mark = self.next_mark, self.next_mark + 1
-            server.world.add_message(PAGE, customer, self._words(customer, mark))
+            self.stage.write(customer, self._words(customer, mark))
             self.written.note(customer, mark)
         self.bursts += 1
 
@@ -133,13 +135,13 @@ class Torture:
     def _kill_one(self) -> None:
         """Kill a worker now, at whatever it is."""
         victim = self.dice.randrange(len(self.pids))
-        _kill(self.pids[victim])
+        kill(self.pids[victim])
         self._replace(victim)
 
     def _replace_the_dead(self) -> None:
         """Some have met the point at which their death was arranged."""
         for number, pid in enumerate(self.pids):
-            if not _is_alive(pid):
+            if not is_alive(pid):
                 self._replace(number)
 
     def _replace(self, victim: int) -> None:
@@ -147,13 +149,13 @@ class Torture:
         point = self.dice.choice([None, self.dice.choice(sorted(crashpoints.POINTS))])
         self.pids[victim] = self.spawner.spawn(point, passes=self.dice.randint(1, 20))
 
-    def _wait_until_settled(self, server: SandboxServer, database: Database) -> bool:
+    def _wait_until_settled(self) -> bool:
         for pid in self.pids:  # the last ones live
-            _kill(pid)
+            kill(pid)
         self.pids = [self.spawner.spawn() for _ in range(WORKERS)]
         deadline = time.monotonic() + SETTLES_WITHIN
         while time.monotonic() < deadline:
-            with database.transaction() as session:
+            with self.database.transaction() as session:
                 stored, open_ = session.execute(
                     select(
                         func.count(),
@@ -171,45 +173,9 @@ def _show(progress: str) -> None:
         print(f"\r{progress}", end="", file=sys.stderr, flush=True)
 
 
-def _is_alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    return True
-
-
-def _kill(pid: int) -> None:
-    with contextlib.suppress(ProcessLookupError):
-        os.kill(pid, signal.SIGKILL)
-
-
-class Spawner:
-    """The nursery's other end."""
-
-    def __init__(self) -> None:
-        context = multiprocessing.get_context("fork")
-        self._pipe, far_end = context.Pipe()
-        self._nursery = context.Process(target=nursery, args=(far_end,), daemon=True)
-        self._nursery.start()
-        far_end.close()
-        self.orders: Orders | None = None
-
-    def spawn(self, crash_at: str | None = None, *, passes: int = 1) -> int:
-        assert self.orders is not None
-        self._pipe.send(Orders(self.orders.settings, self.orders.clock, crash_at, passes))
-        pid: int = self._pipe.recv()
-        return pid
-
-    def close(self) -> None:
-        self._pipe.close()
-        self._nursery.kill()
-        self._nursery.join()
-
-
 @contextmanager
-def stage(spawner: Spawner) -> Iterator[tuple[SandboxServer, Database]]:
-    """A sandbox on quick time, a database, and one connected Page."""
+def set_up(options: argparse.Namespace, spawner: Spawner) -> Iterator[Torture]:
+    """A sandbox on quick time, a database, and one connected account."""
     with tempfile.TemporaryDirectory(prefix="shoptalk-torture-") as folder:
         home = Path(folder)
         embedded = EmbeddedServer(home).enter()
@@ -220,38 +186,25 @@ def stage(spawner: Spawner) -> Iterator[tuple[SandboxServer, Database]]:
                 clock = FastClock.start(RATE)
                 server.world.clock.run(RATE)
                 server.world.clock.set(clock())
-                server.world.add_account(
-                    "facebook",
-                    PAGE,
-                    "Torture",
-                    TOKEN,
-                    settings={"two_reads_per_second": False, "daily_budget": False},
-                )
-                settings = _settings(server, embedded.url, home)
+                stage = stage_of(options.platform, server.world, database, clock)
+                settings = _settings(server, embedded.url, home, overlap=stage.overlap)
                 requests.post(
                     f"{server.url}/control/model",
                     json={"script": [{"parrot": True, "repeat": None}]},
                     timeout=10,
                 ).raise_for_status()
                 with running(Settings(_env_file=None, **settings), clock=clock) as app:
-                    connect_channel(
-                        app,
-                        "facebook",
-                        PAGE,
-                        {"access_token": TOKEN},
-                        name=None,
-                        ai_default=True,
-                    )
+                    stage.connect(app)
                     with app.database.transaction() as session:
                         put_products(session, app.workspace_id(), _catalog())
                 spawner.orders = Orders(settings, clock)
-                yield server, database
+                yield Torture(options, spawner, stage, server.world, database)
         finally:
             database.close()
             embedded.leave()
 
 
-def _settings(server: SandboxServer, url: str, home: Path) -> dict[str, Any]:
+def _settings(server: SandboxServer, url: str, home: Path, *, overlap: int) -> dict[str, Any]:
     return {
         **{name.lower(): value for name, value in server.environment.items()},
         "database_url": url,
@@ -260,7 +213,7 @@ def _settings(server: SandboxServer, url: str, home: Path) -> dict[str, Any]:
         "graph_calls_per_second": 0,
         "max_replies_per_hour": 100_000,
         "worker_concurrency": 8,
-        "poll_overlap_seconds": 20,  # nothing of this sandbox comes late
+        "poll_overlap_seconds": overlap,
     }
 
 
@@ -281,6 +234,7 @@ def _catalog() -> list[dict[str, object]]:
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="torture", description=__doc__)
+    parser.add_argument("--platform", choices=NAMES, default="facebook")
     parser.add_argument("--turns", type=int, default=10_000)
     parser.add_argument("--kills", type=int, default=1_000)
     parser.add_argument("--seconds", type=float, default=400, help="in which the kills happen")
@@ -289,8 +243,8 @@ def main() -> int:
     options = parser.parse_args()
     spawner = Spawner()  # forks before there is any thread
     try:
-        with stage(spawner) as (server, database):
-            return Torture(options, spawner).run(server, database)
+        with set_up(options, spawner) as torture:
+            return torture.run()
     finally:
         spawner.close()
 

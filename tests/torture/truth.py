@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from sqlalchemy import func, select
@@ -14,7 +14,10 @@ from shoptalk.sandbox.world import World
 from shoptalk.types import Outcome, SenderType
 
 MARK = re.compile(r"#(\d+)")
-CLAIMED = re.compile(r"ordered \d+ × Product (\d+),")  #: what a reply says was ordered
+#: What a reply says was ordered; an SMS has another sign for "times"
+CLAIMED = re.compile(r"ordered \d+ [×x] Product (\d+),")
+
+Replies = Mapping[str, Sequence[str]]  #: what reached each customer, in the platform's order
 
 
 @dataclass(slots=True)
@@ -55,9 +58,16 @@ class Verdict:
         return [f"{name.replace('_', ' '):<20}{getattr(self, name):>8}" for name in self.__slots__]
 
 
-def judge(world: World, database: Database, written: Written) -> Verdict:
+def judge(
+    world: World, database: Database, written: Written, replies: Replies | None = None
+) -> Verdict:
+    """Count.
+
+    Args:
+        replies: None: what the sandbox's platforms received.
+    """
     outcomes = _outcomes(database)
-    replies = _replies(world)
+    replies = received(world) if replies is None else replies
     answers = Counter(
         mark for texts in replies.values() for text in texts for mark in marks_of(text)
     )
@@ -99,12 +109,13 @@ def _outcomes(database: Database) -> dict[int, str | None]:
         return {mark: outcome for content, outcome in rows for mark in marks_of(content)}
 
 
-def _replies(world: World) -> Mapping[str, list[str]]:
-    """What reached each customer, in the order in which the platform has it."""
+def received(world: World) -> Replies:
+    """What reached each customer through the sandbox's platforms."""
     replies: dict[str, list[str]] = {}
     for sent in list(world.sent):
         if sent.message_id is not None:
-            replies.setdefault(sent.recipient_id, []).append(sent.text)
+            customer = sent.recipient_id.removeprefix("whatsapp:")  # as Twilio addresses them
+            replies.setdefault(customer, []).append(sent.text)
     return replies
 
 

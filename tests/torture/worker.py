@@ -5,8 +5,10 @@ Python would be all that a run has time for. What is killed is a real process al
 its own connections, threads and half-done work.
 """
 
+import contextlib
 import gc
 import logging
+import multiprocessing
 import os
 import signal
 import sys
@@ -79,3 +81,39 @@ def _work(orders: Orders) -> None:
             time.sleep(TICK_SECONDS)
     finally:
         os._exit(1)
+
+
+def is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def kill(pid: int) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGKILL)
+
+
+class Spawner:
+    """The nursery's other end."""
+
+    def __init__(self) -> None:
+        context = multiprocessing.get_context("fork")
+        self._pipe, far_end = context.Pipe()
+        self._nursery = context.Process(target=nursery, args=(far_end,), daemon=True)
+        self._nursery.start()
+        far_end.close()
+        self.orders: Orders | None = None
+
+    def spawn(self, crash_at: str | None = None, *, passes: int = 1) -> int:
+        assert self.orders is not None
+        self._pipe.send(Orders(self.orders.settings, self.orders.clock, crash_at, passes))
+        pid: int = self._pipe.recv()
+        return pid
+
+    def close(self) -> None:
+        self._pipe.close()
+        self._nursery.kill()
+        self._nursery.join()
