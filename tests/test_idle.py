@@ -21,7 +21,7 @@ from tests.loop.shop import NINE, Shop, open_shop
 DAY = timedelta(days=1)
 PATIENCE = 20.0  #: seconds
 WARM_UP = 40  #: ticks after which everything has been made that is kept
-MORE_BYTES = 50_000
+MORE_BYTES = 250_000  #: caches still fill; a hundred bytes a tick would make 864,000 of a day
 #: The platforms are played in this process, and remember a day's calls.
 NOT_THE_SANDBOX = [
     tracemalloc.Filter(inclusive=False, filename_pattern=pattern)
