@@ -76,6 +76,7 @@ def machine(shop: Shop, installed: Path, tmp_path: Path) -> Machine:
     return Machine(shop, installed, tmp_path)
 
 
+@pytest.mark.thorough
 def test_it_keeps_the_contract_where_it_is_installed(source: Path, installed: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "--rootdir", str(source), "."],
@@ -98,6 +99,7 @@ def test_it_is_listed_with_where_it_comes_from(machine: Machine) -> None:
     assert {"facebook", "webchat"} <= set(rows)
 
 
+@pytest.mark.thorough
 def test_a_customer_in_a_file_is_answered_in_it(
     shop: Shop, machine: Machine, tmp_path: Path
 ) -> None:

@@ -119,6 +119,7 @@ def test_a_demo_tells_the_whole_story_and_leaves_nothing_behind(folder: Path) ->
     nothing_is_left(folder)
 
 
+@pytest.mark.thorough
 def test_a_demo_of_all_ends_with_an_answer_on_each_platform(folder: Path) -> None:
     demo = run_demo(folder, "--all", "--seconds", "10")
     assert demo.returncode == 0, demo.stdout + demo.stderr

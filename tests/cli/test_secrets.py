@@ -209,6 +209,7 @@ def test_no_command_shows_a_secret(
     assert witness.found() == []
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("fault", "params"),
     [

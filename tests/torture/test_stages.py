@@ -25,6 +25,7 @@ PRODUCT = CatalogRow(
 )
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("name", NAMES)
 def test_an_order_is_answered_and_counted_where_the_answer_arrives(shop: Shop, name: str) -> None:
     stage = stage_of(name, shop.world, shop.app.database, shop.world.clock.now)
