@@ -1,6 +1,5 @@
 """Real PostgreSQL for every test, time that stands still, and no network but loopback."""
 
-import os
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,11 +11,6 @@ from shoptalk.db import schema
 from shoptalk.db.embedded import EmbeddedServer
 from shoptalk.db.engine import Database, connect
 from shoptalk.db.models import Base
-
-
-def pytest_xdist_auto_num_workers() -> int:
-    """Tests wait for processes and servers as often as they reckon: two workers a core."""
-    return 2 * (os.cpu_count() or 1)
 
 
 @pytest.fixture(autouse=True)

@@ -520,6 +520,7 @@ DOCUMENTS = [
 ]
 
 
+@pytest.mark.thorough
 class TestPrinting:
     @pytest.mark.parametrize("words", LISTINGS, ids=" ".join)
     def test_a_table_shows_what_its_json_holds(

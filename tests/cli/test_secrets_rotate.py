@@ -103,6 +103,7 @@ def half_of_step_three(shop: Shop) -> None:
     half_of_step_one(shop)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("again", [1, 2])
 @pytest.mark.parametrize(
     "killed_after",

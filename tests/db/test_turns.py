@@ -803,6 +803,7 @@ def streams() -> list[dict[str, Any]]:
         return [json.loads(line) for line in lines]
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("window", [5, 10, 20, 30, 60])
 def test_real_bursts_are_grouped_as_a_reader_would(
     database: Database, channel: ChannelIntegration, window: int, ann: Presence

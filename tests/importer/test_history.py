@@ -183,6 +183,7 @@ def test_what_instagram_hides_of_the_past_is_a_declared_gap(desk: Desk, clock: S
 # Interrupted
 
 
+@pytest.mark.thorough
 @all_kinds
 @pytest.mark.parametrize("interruption", INTERRUPTIONS, ids=lambda error: type(error).__name__)
 def test_a_walk_interrupted_at_any_call_goes_on_and_ends_complete(

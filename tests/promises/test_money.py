@@ -101,6 +101,7 @@ def test_what_is_not_one_product_of_the_catalog_is_not_ordered(
     assert shop.sent() == [DONE]
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     "quantity",
     ["0", "-1", "1e9", "1000000000", '"two"', "NaN", "Infinity", "1e400", "null", "true", "1.5",
@@ -116,6 +117,7 @@ def test_a_quantity_that_makes_no_sense_is_not_ordered(shop: Shop, quantity: str
     assert shop.sent() == [DONE]
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     "raw",
     ["", "null", "[]", "{", '"k1"', "{}", "\u0000", '{"product": "\\ud800", "quantity": 1}',
