@@ -5,6 +5,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import timedelta
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from shoptalk.db import channels as channel_rows
@@ -158,6 +159,7 @@ class App:
                 self._paces[channel.id] = Pace(rate)
             return self._paces[channel.id]
 
+    @cached_property
     def not_polled(self) -> list[str]:
         """The platforms whose messages come in another way."""
         return [each.name for each in _loadable_adapters() if not each.can.polled]

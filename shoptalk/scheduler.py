@@ -111,7 +111,7 @@ class Ticker:
         with self._app.database.transaction() as session:
             channels = claim_due_channels(
                 session,
-                not_polled=self._app.not_polled(),
+                not_polled=self._app.not_polled,
                 now=now,
                 not_before=self._app.poll_plan.not_before(now),
                 limit=free,
@@ -182,8 +182,10 @@ class Ticker:
         report = self._importer.poll(channel)
         if report.stored.new:
             self.reply()  # opens the turn now, so that its buffer is not a tick longer
-        if not is_all and not self._stopping.is_set():
-            self._pool.submit(_whatever_happens, self._import_due)
+        if not is_all:
+            with self._starting:
+                if not self._stopping.is_set():
+                    self._pool.submit(_whatever_happens, self._import_due)
 
     def _history(self, channel: ChannelIntegration) -> None:
         assert self._importer is not None

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from shoptalk.db.custody import IS_HELD
 from shoptalk.db.models import Agent, ChannelIntegration, Conversation, Order, Turn
+from shoptalk.db.opt_outs import IS_OPTED_OUT
 from shoptalk.db.selection import SelectionPolicy
 from shoptalk.db.turns import leave_to_person
 
@@ -60,9 +61,7 @@ class Brief:
 
 _STANDING = text(f"""
     SELECT queue.id, conversation.ai_enabled, burst.message_count,
-        coalesce(
-            conversation.opted_out_at >= coalesce(conversation.opted_in_at, '-infinity'), false
-        ) AS opted_out,
+        {IS_OPTED_OUT} AS opted_out,
         EXISTS (
             SELECT FROM messages AS person
             WHERE person.conversation_id = queue.conversation_id
@@ -176,14 +175,7 @@ def read_briefs(
         if standing.person_wrote_within and not standing.answered_by_person:
             leave_to_person(session, turn)
     said = _read_spoken(session, turns, most_earlier)
-    conversations = {
-        row.id: row
-        for row in session.scalars(
-            select(Conversation).where(
-                Conversation.id.in_([turn.conversation_id for turn in turns])
-            )
-        )
-    }
+    conversations = _by_id(session, Conversation, {turn.conversation_id for turn in turns})
     channels = _by_id(
         session, ChannelIntegration, {row.channel_integration_id for row in conversations.values()}
     )

@@ -32,7 +32,7 @@ def deliveries_to_check(
             Delivery.check_at <= now,
             Delivery.message_id.is_not(None),
         )
-        .order_by(Delivery.check_at)
+        .order_by(Delivery.check_at, Delivery.id)
         .limit(limit)
     )
     return [message_id for message_id in found if message_id is not None]

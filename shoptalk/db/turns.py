@@ -11,23 +11,28 @@ messages: storing, gathering and sending meet on the same rows all the time.
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import func, select, text, tuple_, update
+from sqlalchemy import select, text, tuple_, update
 from sqlalchemy.orm import Session, aliased
 
-from shoptalk.db.models import Conversation, Delivery, Message, Turn, TurnStatus
+from shoptalk.db.models import Conversation, Delivery, Message, Turn
 from shoptalk.db.presence import CLAIMANT_IS_GONE
 from shoptalk.types import ConversationState, Outcome, SenderType
 
 # Turns of channels that are disconnected or refused by their platform stay where they are.
+_OPEN_TURNS = """
+    ai_response_queue AS queue
+    JOIN conversations AS conversation ON conversation.id = queue.conversation_id
+    JOIN channel_integrations AS channel ON channel.id = conversation.channel_integration_id
+    WHERE queue.status IN ('buffering', 'sending')
+      AND channel.is_connected AND channel.stopped_at IS NULL
+"""
+
 _CLAIM_DUE = text(f"""
     WITH due AS (
         SELECT queue.id
-        FROM ai_response_queue AS queue
-        JOIN conversations AS conversation ON conversation.id = queue.conversation_id
-        JOIN channel_integrations AS channel ON channel.id = conversation.channel_integration_id
-        WHERE queue.status IN ('buffering', 'sending') AND queue.due_at <= :now
+        FROM {_OPEN_TURNS}
+          AND queue.due_at <= :now
           AND (queue.claimed_until IS NULL OR queue.claimed_until < :now OR {CLAIMANT_IS_GONE})
-          AND channel.is_connected AND channel.stopped_at IS NULL
         ORDER BY queue.due_at
         LIMIT :limit
         FOR UPDATE OF queue SKIP LOCKED
@@ -49,14 +54,17 @@ def claim_due(
     return sorted(turns, key=lambda turn: turn.due_at)
 
 
+_NEXT_DUE = text(f"""
+    SELECT min(queue.due_at)
+    FROM {_OPEN_TURNS}
+      AND queue.claimed_until IS NULL
+""")  # noqa: S608
+
+
 def next_due(session: Session) -> datetime | None:
     """When the next turn is due that nobody has claimed."""
-    return session.scalar(
-        select(func.min(Turn.due_at)).where(
-            Turn.status.in_([TurnStatus.BUFFERING, TurnStatus.SENDING]),
-            Turn.claimed_until.is_(None),
-        )
-    )
+    due_at: datetime | None = session.scalar(_NEXT_DUE)
+    return due_at
 
 
 # In the order in which storing locks them, so that the two never wait for each other.

@@ -4,7 +4,7 @@ import json
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -86,6 +86,11 @@ def claim_in(
     return turns.claim_due(
         session, claimant=claimant.name(), now=now, until=now + CLAIM_LASTS, limit=limit
     )
+
+
+def next_due(database: Database) -> datetime | None:
+    with database.transaction() as session:
+        return turns.next_due(session)
 
 
 def close(database: Database, turn: Turn, outcome: Outcome, seconds: float) -> bool:
@@ -633,9 +638,12 @@ def test_turns_of_a_stopped_channel_wait_until_it_goes_on(
         stop_channel(session, channel.id, "the token is dead", "Connect it again.", now=after(1))
     assert claim(database, ann, 60) == []
     assert only_turn(database).claimed_by is None
+    assert next_due(database) is None
     with database.transaction() as session:
         restart_channel(session, channel.id)
+    assert next_due(database) == only_turn(database).due_at
     assert len(claim(database, ann, 60)) == 1
+    assert next_due(database) is None
 
 
 def test_turns_of_a_disconnected_channel_are_not_claimed_and_others_are(
