@@ -220,6 +220,7 @@ class App:
             UsageError: there is no key to any model.
         """
         from shoptalk.responder.answer import Answerer, AnswerPolicy
+        from shoptalk.responder.ledger import Ledger
         from shoptalk.responder.model.openai_client import make_client, make_model
         from shoptalk.responder.passes import Responder
 
@@ -239,8 +240,16 @@ class App:
         )
         client = make_client(settings, settings.openai_api_key.get_secret_value())
         self._connections.callback(client.close)
+        ledger = Ledger(
+            self.database,
+            selection=policy.selection,
+            buffer=policy.buffer,
+            claim_lasts=policy.claim_lasts,
+            clock=self.clock,
+        )
         answerer = Answerer(
             database=self.database,
+            ledger=ledger,
             model=make_model(settings, client),
             platform_of=self.platform_of,
             policy=policy,
