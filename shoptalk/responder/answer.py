@@ -145,7 +145,7 @@ class Answerer:
         return None
 
     def _answer(self, context: Context, platform: Platform) -> Outcome | None:
-        turn = context.brief.turn
+        turn, dialogue = context.brief.turn, context.brief.dialogue
         courier = Courier(
             database=self.database,
             ledger=self.ledger,
@@ -164,7 +164,7 @@ class Answerer:
             why_not = self._why_not(context, context.brief.standing, platform, state)
             if why_not is None and state.custody is not None:  # what was read may be outdated
                 why_not = self._why_not_now(context, platform, state)
-            if why_not is None and is_loop([*context.brief.earlier, *context.brief.messages]):
+            if why_not is None and is_loop([*dialogue.earlier, *dialogue.messages]):
                 why_not = Outcome.LOOP
             if why_not is not None:
                 return self._close(turn, why_not, None)
@@ -304,7 +304,7 @@ class Answerer:
             Answer(
                 turn=context.brief.turn,
                 parts=parts,
-                seen=[line.id for line in context.brief.messages],
+                seen=[line.id for line in context.brief.dialogue.messages],
                 why_not=lambda standing: self._why_not(context, standing, platform, state),
             )
         )
@@ -347,7 +347,7 @@ def _hinted(prompt: Prompt, hint: str | None) -> Prompt:
 
 def _asked_by(context: Context) -> Recipient:
     """Whom to show that an answer is written, and to what."""
-    messages = context.brief.messages
+    messages = context.brief.dialogue.messages
     last = messages[-1].message_id if messages else None
     return replace(recipient_of(context.brief.conversation), last_message_id=last)
 
