@@ -126,6 +126,30 @@ def wait_again(session: Session, delivery: Delivery, reason: str) -> None:
     )
 
 
+def send_again(session: Session, delivery: Delivery, reason: str) -> bool:
+    """As `wait_again`, for what was not in the thread. False: an import has met it meanwhile."""
+    changed = session.execute(
+        update(Delivery)
+        .where(Delivery.id == delivery.id, Delivery.message_id.is_(None))
+        .values(status="waiting", failure_reason=reason)
+        .returning(Delivery.id)
+    )
+    return changed.first() is not None
+
+
+def message_id_of(session: Session, delivery: Delivery) -> str | None:
+    """The platform's id as of now: an import may have met the message since it was read."""
+    return session.scalar(select(Delivery.message_id).where(Delivery.id == delivery.id))
+
+
+def has_met(session: Session, turn: Turn) -> bool:
+    """Whether an import has met what the turn was sending; the conversation is locked."""
+    met = select(Delivery.id).where(
+        Delivery.turn_id == turn.id, Delivery.status == "sending", Delivery.message_id.is_not(None)
+    )
+    return session.scalar(met.limit(1)) is not None
+
+
 def settle_unsent(session: Session, turn: Turn, status: str, reason: str) -> None:
     """End what is left of a turn's deliveries as failed or uncertain."""
     session.execute(

@@ -36,7 +36,7 @@ from shoptalk.errors import (
     Throttled,
 )
 from shoptalk.importer.attachments import with_attachments
-from shoptalk.importer.deliveries import DeliveryNews
+from shoptalk.importer.deliveries import DeliveryNews, first_check
 from shoptalk.importer.keywords import words_of
 from shoptalk.importer.plan import DAY, EVERY_TICK, SPARE_FROM_PERCENT, PollPlan, sparing
 from shoptalk.importer.reader import Reader
@@ -292,7 +292,13 @@ class _Walk:
                 self._channel.id,
                 percent=self._reader.usage.percent if self._reader.usage else None,
             )
-            stored = store_threads(session, self._channel, self._rows, imported_at=now)
+            stored = store_threads(
+                session,
+                self._channel,
+                self._rows,
+                imported_at=now,
+                check_at=first_check(self._reader.platform, now=now),
+            )
             self._report.stored += stored
             if stored.new:
                 wake(session, Wakeup(WakeupKind.REPLY, self._channel.id))

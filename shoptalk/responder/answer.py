@@ -22,7 +22,7 @@ from shoptalk.db.catalog import orders_of_conversation
 from shoptalk.db.channels import stop_channel
 from shoptalk.db.conversations import is_stored
 from shoptalk.db.custody import note_custody
-from shoptalk.db.deliveries import deliveries_of, settle_unsent
+from shoptalk.db.deliveries import deliveries_of, has_met, settle_unsent
 from shoptalk.db.engine import Database
 from shoptalk.db.models import ChannelIntegration, Turn, TurnStatus
 from shoptalk.db.opt_outs import note_opted_out
@@ -323,10 +323,16 @@ class Answerer:
 
     def _close(self, turn: Turn, outcome: Outcome, error: str | None) -> Outcome | None:
         """End the turn; what was written down and not sent ends with it."""
+        uncertain = outcome == Outcome.DELIVERY_UNCERTAIN
         with self.database.transaction() as session:
-            ours = turns.close(session, [turn], outcome, now=self.clock(), error=error)
+            turns.lock_conversations(session, [turn.conversation_id])
+            if uncertain and has_met(session, turn):  # an import has, meanwhile
+                turns.put_back(session, turn, due_at=self.clock(), error=error, failed=False)
+                return None
+            ours = turns.close(
+                session, [turn], outcome, now=self.clock(), error=error, is_locked=True
+            )
             if ours and outcome != Outcome.ANSWERED:
-                uncertain = outcome == Outcome.DELIVERY_UNCERTAIN
                 settle_unsent(
                     session, turn, "uncertain" if uncertain else "failed", error or outcome.sentence
                 )

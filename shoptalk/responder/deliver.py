@@ -15,6 +15,8 @@ from shoptalk.db.deliveries import (
     Receipt,
     begin_sending,
     ids_of_sent,
+    message_id_of,
+    send_again,
     wait_again,
 )
 from shoptalk.db.delivery_reports import FIRST_CHECK
@@ -24,9 +26,11 @@ from shoptalk.db.turns import close, hold
 from shoptalk.errors import BadPayload, DeliveryUncertain, PlatformError, RetryLater
 from shoptalk.platforms.base import Platform, Recipient, TellsDelivery, ThreadPage
 from shoptalk.responder.ledger import Ledger, Sent
-from shoptalk.types import OUR_SIDE, Clock, InboundMessage, Outcome
+from shoptalk.types import OUR_SIDE, Clock, Outcome
 
 READ_BACK_AFTER = timedelta(seconds=60)
+#: what makes no sense now may make some later; then a person has to look
+READ_BACK_FOR = timedelta(minutes=15)
 #: longer than any request of ours may still be under way, and than a platform's lists lag behind
 CLOCKS_DIFFER_BY = timedelta(minutes=2)
 MOST_PAGES_BACK = 5
@@ -160,11 +164,10 @@ class Courier:
                 platform=self.platform.name,
                 retry_after=ready_at - self.clock(),
             )
-        message = self._find_in_thread(delivery.content, since=delivery.sending_at)
-        return message.message_id if message else None
+        return self._find_in_thread(delivery, since=delivery.sending_at)
 
-    def _find_in_thread(self, content: str, *, since: datetime) -> InboundMessage | None:
-        """Our text in the thread, written since we began to send it."""
+    def _find_in_thread(self, delivery: Delivery, *, since: datetime) -> str | None:
+        """The id of our text in the thread, written since we began to send it."""
         if not self.platform.can.history:
             raise DeliveryUncertain(
                 "the platform cannot be asked whether it arrived", platform=self.platform.name
@@ -172,21 +175,23 @@ class Courier:
         earliest = since - CLOCKS_DIFFER_BY
         with self.database.transaction() as session:
             known = ids_of_sent(session, self.conversation.id, since=earliest)
+            # After that: where polling has met it by now, it is among the known ones.
+            met = message_id_of(session, delivery)
+        if met is not None:
+            return met
         cursor: str | None = ""
         for _ in range(MOST_PAGES_BACK):
-            page = self._read_back(cursor or "")
+            page = self._read_back(cursor or "", since=since)
             for message in page.messages:
                 if (
                     message.sender_type in OUR_SIDE
                     and message.created_at >= earliest
                     and message.message_id not in known
-                    and message.text.strip() == content.strip()
+                    and message.text.strip() == delivery.content.strip()
                 ):
-                    return message
+                    return message.message_id
             if page.unreadable:
-                raise DeliveryUncertain(
-                    "the thread holds messages that make no sense", platform=self.platform.name
-                )
+                raise self._makes_no_sense("the thread holds messages that make no sense", since)
             if page.messages and page.messages[-1].created_at < earliest:
                 return None
             cursor = page.older
@@ -198,14 +203,20 @@ class Courier:
             "the thread has moved on too far to tell", platform=self.platform.name
         )
 
-    def _read_back(self, cursor: str) -> ThreadPage:
+    def _read_back(self, cursor: str, *, since: datetime) -> ThreadPage:
         try:
             return self.platform.fetch_thread(self.conversation.thread_id, cursor=cursor, limit=20)
-        except BadPayload as exc:  # it says nothing about the delivery, which is asked for again
-            raise RetryLater(
-                str(exc), platform=self.platform.name, retry_after=READ_BACK_AFTER
-            ) from exc
+        except BadPayload as exc:
+            raise self._makes_no_sense(str(exc), since) from exc
+
+    def _makes_no_sense(self, said: str, since: datetime) -> PlatformError:
+        """It says nothing about the delivery, which is asked for again for a while."""
+        if self.clock() >= since + READ_BACK_FOR:
+            return DeliveryUncertain(said, platform=self.platform.name)
+        return RetryLater(said, platform=self.platform.name, retry_after=READ_BACK_AFTER)
 
     def _note_not_arrived(self, delivery: Delivery) -> None:
         with self.database.transaction() as session:
-            wait_again(session, delivery, "the platform did not have it; sent again")
+            is_missing = send_again(session, delivery, "the platform did not have it; sent again")
+        if not is_missing:
+            raise RetryLater("an import has met it meanwhile", platform=self.platform.name)
