@@ -23,7 +23,7 @@ from shoptalk.db.engine import Database, connect
 
 TITLE = "a shop's history, imported for the first time"
 SIZE = 100_000  #: messages
-ROUNDS = 4
+RUNS = 4
 STORED_AT_ONCE = 2300  #: messages, as it goes; only where the kill falls depends on it
 MOST_TIMES = 2.0  #: as long as the bare fetch
 MOST_MB = 150.0
@@ -39,7 +39,7 @@ OURS = f"{STORED} JOIN conversations ON conversations.id = conversation_id"
 def measure(size: int) -> list[Figure]:
     expected = digest(size)
     with Place(size) as place:
-        rounds = [(place.bare_fetch(expected), place.import_(expected)) for _ in range(ROUNDS)]
+        rounds = [(place.bare_fetch(expected), place.import_(expected)) for _ in range(RUNS)]
         after_kill = place.import_killed_and_resumed(expected)
     with Place(size // 10) as place:
         small = place.import_(digest(size // 10))

@@ -8,6 +8,8 @@ from datetime import timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from requests.adapters import HTTPAdapter
+
 from shoptalk.db import channels as channel_rows
 from shoptalk.db import schema
 from shoptalk.db.chat_tables import ChatTables
@@ -52,6 +54,8 @@ class App:
         self._paces: dict[int, Pace] = {}
         self._lock = threading.Lock()
         self._connections = ExitStack()  # to platforms and model
+        # A thousand channels of one platform need no thousand connections to it.
+        self._http = HTTPAdapter(pool_maxsize=2 * settings.worker_concurrency + 5)
 
     @property
     def database(self) -> Database:
@@ -116,7 +120,7 @@ class App:
     def platform(self, name: str, account: Account) -> Platform:
         """An adapter for credentials that may not be stored (yet)."""
         surroundings = Surroundings(
-            session=self._connections.enter_context(HostSession()),
+            session=self._connections.enter_context(HostSession(self._http)),
             settings=self.settings.for_platforms,
             clock=self.clock,
             chat=ChatTables(self.database, name, account.external_id),
