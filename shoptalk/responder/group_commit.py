@@ -11,6 +11,8 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
+from sqlalchemy.exc import OperationalError
+
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
@@ -22,7 +24,8 @@ class GroupCommit(Generic[Item, Result]):
 
     Args:
         work: gives a result for each item, in their order. Where it raises, it has done nothing:
-            then it is called with each item alone, so that a bad one harms no other.
+            then it is called with each item alone, so that a bad one harms no other. Where the
+            database failed, they fail together.
         key: items of one key are never worked on together, but one after the other.
     """
 
@@ -76,8 +79,10 @@ class GroupCommit(Generic[Item, Result]):
         try:
             results = self._work([place.item for place in places])
         except Exception as exc:
-            if len(places) == 1:
-                places[0].result.set_exception(exc)
+            # Without the database each of them would wait in vain.
+            if len(places) == 1 or isinstance(exc, OperationalError):
+                for place in places:
+                    place.result.set_exception(exc)
             else:
                 for place in places:
                     self._serve([place])

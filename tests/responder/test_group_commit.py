@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 
 import pytest
+from sqlalchemy.exc import OperationalError
 
 from shoptalk.responder.group_commit import MOST_TOGETHER, GroupCommit
 
@@ -24,6 +25,8 @@ class Book:
             assert self.may_go_on.wait(10)
         if 13 in numbers:
             raise ValueError("thirteen")
+        if 500 in numbers:
+            raise OperationalError("SELECT", None, Exception("the server is gone"))
         return [2 * number for number in numbers]
 
 
@@ -74,6 +77,14 @@ def test_one_that_fails_harms_no_other() -> None:
     with pytest.raises(ValueError, match="thirteen"):
         bad.result()
     assert book.batches == [[0], [1, 13, 2], [1], [13], [2]]
+
+
+def test_where_the_database_fails_all_fail_at_once() -> None:
+    book = Book()
+    for each in while_busy(book, [1, 500, 2]):
+        with pytest.raises(OperationalError, match="the server is gone"):
+            each.result()
+    assert book.batches == [[0], [1, 500, 2]]
 
 
 def test_after_a_failure_it_goes_on() -> None:
