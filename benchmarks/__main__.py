@@ -16,6 +16,7 @@ from benchmarks.table import print_table
 MODULES = (
     "import_",
     "calls",
+    "channels",
     "turns",
     "dispatch",
     "start",
