@@ -18,6 +18,7 @@ MODULES = (
     "calls",
     "channels",
     "turns",
+    "workers",
     "dispatch",
     "start",
     "flat",
