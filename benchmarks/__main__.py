@@ -16,7 +16,9 @@ from benchmarks.table import print_table
 MODULES = (
     "import_",
     "calls",
+    "channels",
     "turns",
+    "workers",
     "dispatch",
     "start",
     "flat",

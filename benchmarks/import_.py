@@ -11,11 +11,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import psutil
 import psycopg
 
 from benchmarks.inbox import Digest, digest
-from benchmarks.process import killed, run, serving
+from benchmarks.process import killed, postgres_seconds, run, serving
 from benchmarks.table import Figure, at_most
 from shoptalk.db import schema
 from shoptalk.db.embedded import EmbeddedServer
@@ -121,24 +120,10 @@ class Place:
             return {"calls": done["calls"], "wrong": wrong}
 
     def _measured(self, *command: str) -> dict[str, Any]:
-        before = self._postgres_seconds()
+        before = postgres_seconds(self._home)
         done = run(*command)
-        done["cpu_seconds"] += self._postgres_seconds() - before
+        done["cpu_seconds"] += postgres_seconds(self._home) - before
         return done
-
-    def _postgres_seconds(self) -> float:
-        """Processor time of PostgreSQL, of those of its processes too that have ended."""
-        pid = int((self._home / "postgres" / "postmaster.pid").read_text().split()[0])
-        postmaster = psutil.Process(pid)
-        while True:
-            try:
-                own = postmaster.cpu_times()
-                alive = [child.cpu_times() for child in postmaster.children()]
-                break
-            except psutil.NoSuchProcess:  # a connection's process ended meanwhile
-                continue
-        ended = own.children_user + own.children_system
-        return float(own.user + own.system + ended + sum(each.user + each.system for each in alive))
 
     @contextmanager
     def _database(self, prepare: Callable[[Database], object] = lambda _: None) -> Iterator[str]:

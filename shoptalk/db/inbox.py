@@ -371,13 +371,19 @@ def read_again_later(
 
 def threads_to_read_again(
     session: Session, channel_id: int, *, now: datetime, limit: int
-) -> Sequence[Conversation]:
-    return session.scalars(
-        select(Conversation)
-        .where(Conversation.channel_integration_id == channel_id, Conversation.read_again_at <= now)
-        .order_by(Conversation.read_again_at, Conversation.id)
-        .limit(limit)
+) -> Sequence[Row[Any]]:
+    """Their `thread_id`, `customer_id`, `thread_updated_at` and `read_failures`."""
+    return session.execute(
+        _TO_READ_AGAIN, {"channel_id": channel_id, "now": now, "limit": limit}
     ).all()
+
+
+_TO_READ_AGAIN = text("""
+    SELECT thread_id, customer_id, thread_updated_at, read_failures FROM conversations
+    WHERE channel_integration_id = :channel_id AND read_again_at <= :now
+    ORDER BY read_again_at, id
+    LIMIT :limit
+""")
 
 
 def count_history(session: Session, channel_id: int) -> tuple[int, int]:
