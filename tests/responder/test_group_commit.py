@@ -98,7 +98,7 @@ def test_after_a_failure_it_goes_on() -> None:
 def test_in_a_crowd_each_is_served_once_with_its_own_result() -> None:
     book = Book()
     commit = GroupCommit(book.work, key=lambda number: number % 7)
-    numbers = [*range(100, 700)]
+    numbers = [*range(1000, 1600)]
     with ThreadPoolExecutor(20) as pool:
         assert list(pool.map(commit, numbers)) == [2 * number for number in numbers]
     assert sorted(number for batch in book.batches for number in batch) == numbers
