@@ -1,7 +1,8 @@
-"""`python -m benchmarks [NAME ...] [--size N] [--json]`: measure, and print one table each.
+"""`python -m benchmarks [NAME ...] [--size N] [--runs N] [--json]`: measure, a table of each.
 
 Exit status: 0 every target is met, 1 one is not. A module of this list has `TITLE`, `SIZE` (its
-default) and `measure(size)`, which returns its figures.
+default) and `measure(size)`, which returns its figures; one that takes the best of many runs has
+`RUNS`.
 """
 
 import argparse
@@ -15,7 +16,9 @@ from benchmarks.table import print_table
 MODULES = (
     "import_",
     "calls",
+    "channels",
     "turns",
+    "workers",
     "dispatch",
     "start",
     "flat",
@@ -28,15 +31,20 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="benchmarks", description="Measure what shoptalk costs.")
     parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(MODULES))
     parser.add_argument("--size", type=int, help="instead of each benchmark's own")
+    parser.add_argument("--runs", type=int, help="where the best of many counts, so many")
     parser.add_argument("--json", action="store_true", help="one JSON document on stdout")
     asked = parser.parse_args()
     if unknown := set(asked.names) - set(MODULES):
         parser.error(f"there is no benchmark {', '.join(sorted(unknown))}")
     if asked.size is not None and asked.size < 100:
         parser.error("--size must be at least 100")
+    if asked.runs is not None and asked.runs < 1:
+        parser.error("--runs must be at least 1")
     measured = {}
     for name in asked.names or MODULES:
         module = import_module(f"benchmarks.{name}")
+        if asked.runs is not None and hasattr(module, "RUNS"):
+            vars(module)["RUNS"] = asked.runs
         measured[name] = module.measure(asked.size or module.SIZE)
         if not asked.json:
             print_table(f"{name}: {module.TITLE}", measured[name])

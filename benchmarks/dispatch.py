@@ -71,7 +71,7 @@ def _by_claims(database: Database, size: int) -> None:
             break
         for turn in claimed:
             with database.transaction() as session:
-                assert turns.close(session, turn, Outcome.ANSWERED, now=now)
+                assert turns.close(session, [turn], Outcome.ANSWERED, now=now)
             ended += 1
     presence.leave()
     assert ended == size

@@ -248,7 +248,7 @@ def shop() -> Iterator[tuple[Database, EmbeddedServer, Path]]:
 
 
 def measure(size: int) -> list[Figure]:
-    at_once = run(size, model_seconds=0, processes=2, concurrency=10)
+    at_once = run(size, model_seconds=0, processes=2, concurrency=30)
     slow_model = run(size, model_seconds=1, processes=1, concurrency=200)
     return [
         at_least("turns a second, model latency 0, two processes", at_once.a_second, 200),

@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 
 from shoptalk.db.custody import note_custody
 from shoptalk.db.models import ChannelIntegration, Conversation, Message
+from shoptalk.db.our_own import recognise_our_own
 from shoptalk.types import Custody, Customer, InboundMessage, Outcome
 
 
@@ -59,16 +60,7 @@ def find_threads(
 ) -> dict[str, KnownThread]:
     """What is stored about these threads; the unknown ones are absent."""
     rows = session.execute(
-        select(
-            Conversation.thread_id,
-            Conversation.thread_updated_at,
-            Conversation.history_complete,
-            Conversation.read_again_at,
-            Conversation.read_failures,
-        ).where(
-            Conversation.channel_integration_id == channel_id,
-            Conversation.thread_id.in_(thread_ids),
-        )
+        _FIND_THREADS, {"channel_id": channel_id, "thread_ids": list(thread_ids)}
     )
     return {
         row.thread_id: KnownThread(
@@ -79,6 +71,13 @@ def find_threads(
         )
         for row in rows
     }
+
+
+_FIND_THREADS = text("""
+    SELECT thread_id, thread_updated_at, history_complete, read_again_at, read_failures
+    FROM conversations
+    WHERE channel_integration_id = :channel_id AND thread_id = ANY(:thread_ids)
+""")
 
 
 def find_stored(session: Session, message_ids: Sequence[str]) -> set[str]:
@@ -164,33 +163,6 @@ _INSERT_MESSAGES = text("""
         THEN fresh.ours END AS ours
 """)
 
-# A message of ours that polling shows before its sender could write the id down is not a
-# person's. The same statement settles a delivery whose answer was lost.
-_RECOGNISE_OUR_OWN = text("""
-    WITH candidate AS (
-        SELECT message.id AS message_row, message.message_id, message.created_at,
-            delivery.id AS delivery_id,
-            row_number() OVER (PARTITION BY message.id ORDER BY delivery.id) AS of_message,
-            row_number() OVER (PARTITION BY delivery.id
-                ORDER BY message.created_at, message.sequence_no) AS of_delivery
-        FROM messages AS message
-        JOIN deliveries AS delivery USING (conversation_id)
-        WHERE message.message_id = ANY(:message_ids)
-          AND message.sender_type = 'employee'
-          AND (delivery.message_id = message.message_id
-            OR (delivery.message_id IS NULL
-                AND delivery.status IN ('sending', 'uncertain')
-                AND btrim(delivery.content, E' \\n\\r\\t') = btrim(message.content, E' \\n\\r\\t')
-                AND message.created_at >= delivery.sending_at - interval '2 minutes'))
-    ), matched AS (
-        SELECT * FROM candidate WHERE of_message = 1 AND of_delivery = 1
-    ), settled AS (
-        UPDATE deliveries SET message_id = matched.message_id
-        FROM matched WHERE deliveries.id = matched.delivery_id
-    )
-    UPDATE messages SET sender_type = 'agent' FROM matched WHERE messages.id = matched.message_row
-""")
-
 # First, as a poll does, so that nobody who stores holds a conversation and waits for the channel.
 _LOCK_CHANNEL = text("SELECT FROM channel_integrations WHERE id = :channel_id FOR NO KEY UPDATE")
 _COUNT_CONVERSATIONS = text("""
@@ -206,12 +178,15 @@ def store_threads(
     *,
     imported_at: datetime,
     backwards: bool = False,
+    check_at: datetime | None = None,
 ) -> Stored:
     """Store each message not seen before, and what is known of its conversation.
 
     Args:
         backwards: these messages come before what is stored of their threads (a walk into
             history), not after; decides their place among messages of the same second.
+        check_at: when to ask what became of replies that turn out to have arrived; None: the
+            platform does not tell.
     """
     threads = _merged(threads)
     if not threads:
@@ -249,7 +224,13 @@ def store_threads(
             (row.id, message, (before if place < older else after) + place)
             for place, message in enumerate(thread.messages)
         ]
-    new = _insert(session, messages, cut_over=channel.connected_at, imported_at=imported_at)
+    new = _insert(
+        session,
+        messages,
+        cut_over=channel.connected_at,
+        imported_at=imported_at,
+        check_at=check_at,
+    )
     return Stored(
         seen=len(messages),
         new=new,
@@ -318,6 +299,7 @@ def _insert(
     *,
     cut_over: datetime,
     imported_at: datetime,
+    check_at: datetime | None,
 ) -> int:
     """Store what is not there yet, and count it in with its conversation; how many that was."""
     if not messages:
@@ -345,7 +327,7 @@ def _insert(
     ).all()
     ours = [message_id for row in touched for message_id in row.ours or ()]
     if ours:
-        session.execute(_RECOGNISE_OUR_OWN, {"message_ids": ours})
+        recognise_our_own(session, ours, check_at=check_at)
     return sum(row.size for row in touched)
 
 
@@ -389,13 +371,19 @@ def read_again_later(
 
 def threads_to_read_again(
     session: Session, channel_id: int, *, now: datetime, limit: int
-) -> Sequence[Conversation]:
-    return session.scalars(
-        select(Conversation)
-        .where(Conversation.channel_integration_id == channel_id, Conversation.read_again_at <= now)
-        .order_by(Conversation.read_again_at, Conversation.id)
-        .limit(limit)
+) -> Sequence[Row[Any]]:
+    """Their `thread_id`, `customer_id`, `thread_updated_at` and `read_failures`."""
+    return session.execute(
+        _TO_READ_AGAIN, {"channel_id": channel_id, "now": now, "limit": limit}
     ).all()
+
+
+_TO_READ_AGAIN = text("""
+    SELECT thread_id, customer_id, thread_updated_at, read_failures FROM conversations
+    WHERE channel_integration_id = :channel_id AND read_again_at <= :now
+    ORDER BY read_again_at, id
+    LIMIT :limit
+""")
 
 
 def count_history(session: Session, channel_id: int) -> tuple[int, int]:

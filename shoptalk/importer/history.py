@@ -27,6 +27,7 @@ from shoptalk.db.runs import add_run
 from shoptalk.errors import ChannelStopped, PlatformError, RetryLater, Throttled
 from shoptalk.importer.ahead import Ahead
 from shoptalk.importer.attachments import with_attachments
+from shoptalk.importer.deliveries import first_check
 from shoptalk.importer.keywords import words_of
 from shoptalk.importer.plan import SPARE_FROM_PERCENT
 from shoptalk.importer.reader import Reader
@@ -285,9 +286,15 @@ class _History:
     def _store(self, rows: Sequence[ThreadRows]) -> None:
         if not rows:
             return
+        now = self._clock()
         with self._database.transaction() as session:
             self._report.stored += store_threads(
-                session, self._channel, rows, imported_at=self._clock(), backwards=True
+                session,
+                self._channel,
+                rows,
+                imported_at=now,
+                backwards=True,
+                check_at=first_check(self._reader.platform, now=now),
             )
             keywords = self._reader.platform.can.keywords
             note_words(session, self._channel.id, words_of(rows, keywords))

@@ -8,7 +8,7 @@ page of the walk: what changes while we page is newer, and is seen next time.
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from sqlalchemy.orm import Session
 
@@ -36,7 +36,7 @@ from shoptalk.errors import (
     Throttled,
 )
 from shoptalk.importer.attachments import with_attachments
-from shoptalk.importer.deliveries import DeliveryNews
+from shoptalk.importer.deliveries import DeliveryNews, first_check
 from shoptalk.importer.keywords import words_of
 from shoptalk.importer.plan import DAY, EVERY_TICK, SPARE_FROM_PERCENT, PollPlan, sparing
 from shoptalk.importer.reader import Reader
@@ -50,6 +50,7 @@ READ_AGAIN_LONGEST = timedelta(hours=6)
 READ_AGAIN_AT_ONCE = 5  #: broken threads tried in one poll; the rest waits for the next
 UNREADABLE_AFTER = 3  #: failures, before a thread's newest messages no longer wait for the rest
 FAILURES_IN_A_ROW = 3  #: threads that could not be read before the platform itself is to blame
+ONE_SECOND = timedelta(seconds=1)
 TIMES_ASKED = 3  #: for one page of the list, before it is taken to repeat itself
 
 
@@ -107,6 +108,7 @@ class _Walk:
         self._rows: list[ThreadRows] = []
         self._begun_at = clock()
         self._look_back_to = _look_back_to(channel, overlap)
+        self._known_whole_until = _known_whole_until(channel, overlap)
         self._tried: dict[str, datetime] = {}  # threads of this walk, and as of which change
         self._read_again: list[tuple[str, datetime, bool]] = []
         self._newest: datetime | None = None  # on the first page
@@ -122,6 +124,7 @@ class _Walk:
             if cursor is None:
                 self._newest = max(_changes(page), default=None)
                 self._settled_until = page.settled_until
+            self._report.listed += _count_since(page, self._look_back_to)
             self.deliveries.gather(page)
             self._read_changed(with_attachments(self._database, self._reader, page))
             cursor = page.next_cursor
@@ -138,7 +141,7 @@ class _Walk:
 
     def read_threads_again(self) -> None:
         """Threads that could not be read, or to which something may have come late."""
-        with self._database.transaction() as session:
+        with self._database.reading() as session:
             due = threads_to_read_again(
                 session, self._channel.id, now=self._clock(), limit=READ_AGAIN_AT_ONCE
             )
@@ -165,7 +168,7 @@ class _Walk:
                 return  # the list was read; these stay due
 
     def _read_changed(self, page: Page) -> None:
-        with self._database.transaction() as session:
+        with self._database.reading() as session:
             known_threads = find_threads(
                 session, self._channel.id, [piece.thread_id for piece in page.threads]
             )
@@ -222,6 +225,8 @@ class _Walk:
         """
         moment = _changed_at(piece)
         if not piece.messages or moment is None or moment < self._look_back_to:
+            return
+        if moment <= self._known_whole_until:
             return
         self._rows.append(_shown(piece))
         is_settled = self._look_back_to == self._channel.last_fetch_timestamp
@@ -286,13 +291,17 @@ class _Walk:
         now = self._clock()
         reach("import.before_store")
         with self._database.transaction() as session:
-            # First, for it locks the channel's row: who stores for one channel takes turns.
-            note_usage(
+            percent = self._reader.usage.percent if self._reader.usage else None
+            if self._rows or self._read_again or not complete:
+                # First, for it locks the channel's row: who stores for one channel takes turns.
+                note_usage(session, self._channel.id, percent=percent)
+            stored = store_threads(
                 session,
-                self._channel.id,
-                percent=self._reader.usage.percent if self._reader.usage else None,
+                self._channel,
+                self._rows,
+                imported_at=now,
+                check_at=first_check(self._reader.platform, now=now),
             )
-            stored = store_threads(session, self._channel, self._rows, imported_at=now)
             self._report.stored += stored
             if stored.new:
                 wake(session, Wakeup(WakeupKind.REPLY, self._channel.id))
@@ -311,6 +320,7 @@ class _Walk:
                     begun_at=self._begun_at,
                     polled_at=now,
                     next_poll_at=self._next_poll_at(session, now),
+                    usage_percent=percent,
                 )
                 self._report.finish(now=now)
                 add_run(session, self._report.as_row())
@@ -374,6 +384,23 @@ def _look_back_to(channel: ChannelIntegration, overlap: timedelta) -> datetime:
     return channel.last_fetch_timestamp - overlap
 
 
+def _known_whole_until(channel: ChannelIntegration, overlap: timedelta) -> datetime:
+    """Up to where not even the watermark's own second can hold anything that is not stored.
+
+    Times are whole seconds. Once a poll was begun after that second was over and nothing of it
+    could be late, what was written in it is stored.
+    """
+    watermark, moved, polled = (
+        channel.last_fetch_timestamp,
+        channel.watermark_moved_at,
+        channel.last_poll_at,
+    )
+    if watermark is None or moved is None or polled is None:
+        return datetime.min.replace(tzinfo=UTC)
+    is_over = polled >= moved + overlap + ONE_SECOND
+    return watermark if is_over else datetime.min.replace(tzinfo=UTC)
+
+
 def _changes(page: Page) -> Sequence[datetime]:
     """When each thread of a page last changed, in the page's order."""
     return [moment for moment in map(_changed_at, page.threads) if moment is not None]
@@ -383,6 +410,15 @@ def _changed_at(piece: ThreadSlice) -> datetime | None:
     if piece.updated_at is not None:
         return piece.updated_at
     return max((message.created_at for message in piece.messages), default=None)
+
+
+def _count_since(page: Page, moment: datetime) -> int:
+    """How many records of the page changed since: threads, or messages where it lists those."""
+    return sum(
+        1 if piece.updated_at is not None else len(piece.messages)
+        for piece in page.threads
+        if (changed_at := _changed_at(piece)) is None or changed_at > moment
+    )
 
 
 def _ends_before(page: Page, moment: datetime) -> bool:

@@ -8,15 +8,15 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy.orm import Session
-
 from shoptalk.crashpoints import reach
 from shoptalk.db.deliveries import (
     BY_HAND,
     SETTLED,
+    Receipt,
     begin_sending,
     ids_of_sent,
-    record_sent,
+    message_id_of,
+    send_again,
     wait_again,
 )
 from shoptalk.db.delivery_reports import FIRST_CHECK
@@ -25,9 +25,12 @@ from shoptalk.db.models import Conversation, Delivery, Turn
 from shoptalk.db.turns import close, hold
 from shoptalk.errors import BadPayload, DeliveryUncertain, PlatformError, RetryLater
 from shoptalk.platforms.base import Platform, Recipient, TellsDelivery, ThreadPage
-from shoptalk.types import OUR_SIDE, Clock, InboundMessage, Outcome
+from shoptalk.responder.ledger import Ledger, Sent
+from shoptalk.types import OUR_SIDE, Clock, Outcome
 
 READ_BACK_AFTER = timedelta(seconds=60)
+#: what makes no sense now may make some later; then a person has to look
+READ_BACK_FOR = timedelta(minutes=15)
 #: longer than any request of ours may still be under way, and than a platform's lists lag behind
 CLOCKS_DIFFER_BY = timedelta(minutes=2)
 MOST_PAGES_BACK = 5
@@ -42,6 +45,7 @@ class Courier:
     """What sending takes, beside the turn itself."""
 
     database: Database
+    ledger: Ledger
     platform: Platform
     conversation: Conversation
     why_not: Callable[[], Outcome | None]  #: the reason, if any, to be silent now
@@ -77,7 +81,9 @@ class Courier:
             if delivery.status in SETTLED:
                 continue
             if delivery.status == "sending":
-                if self._has_arrived(delivery):
+                found = self._arrived_as(delivery)
+                if found is not None:
+                    self._record(turn, delivery, found, is_last=False)
                     continue
                 self._note_not_arrived(delivery)
             held_back = None if delivery.failure_reason == BY_HAND else self.why_not()
@@ -88,7 +94,9 @@ class Courier:
             self._send(turn, delivery, is_last=is_closed)
         if not is_closed:
             with self.database.transaction() as session:
-                self._close(session, turn)
+                if not close(session, [turn], Outcome.ANSWERED, now=self.clock()):
+                    raise ClaimLost
+                reach("reply.in_close")
             reach("reply.closed")
         return Outcome.ANSWERED
 
@@ -124,21 +132,23 @@ class Courier:
                 wait_again(session, delivery, str(exc))
             raise
         reach("send.answered")
-        with self.database.transaction() as session:
-            self._record_sent(session, delivery, message_id)
-            if is_last:
-                self._close(session, turn, is_locked=True)
+        self._record(turn, delivery, message_id, is_last=is_last)
         reach("send.recorded")
         if is_last:
             reach("reply.closed")
 
-    def _close(self, session: Session, turn: Turn, *, is_locked: bool = False) -> None:
-        if not close(session, turn, Outcome.ANSWERED, now=self.clock(), is_locked=is_locked):
+    def _record(self, turn: Turn, delivery: Delivery, message_id: str, *, is_last: bool) -> None:
+        is_asked_later = isinstance(self.platform, TellsDelivery)
+        receipt = Receipt(
+            delivery=delivery,
+            message_id=message_id,
+            check_at=self.clock() + FIRST_CHECK if is_asked_later else None,
+        )
+        if not self.ledger.record(Sent(turn=turn, receipt=receipt, is_last=is_last)):
             raise ClaimLost
-        reach("reply.in_close")
 
-    def _has_arrived(self, delivery: Delivery) -> bool:
-        """Whether the platform has a part that somebody began to send.
+    def _arrived_as(self, delivery: Delivery) -> str | None:
+        """The platform's id of a part that somebody began to send; None: it does not have it.
 
         Raises:
             RetryLater: too early to tell.
@@ -146,30 +156,18 @@ class Courier:
         """
         assert delivery.sending_at is not None
         if delivery.message_id is not None:  # polling has met it
-            found = delivery.message_id
-        else:
-            ready_at = delivery.sending_at + READ_BACK_AFTER
-            if self.clock() < ready_at:
-                raise RetryLater(
-                    "it may have been sent; the thread is read back first",
-                    platform=self.platform.name,
-                    retry_after=ready_at - self.clock(),
-                )
-            message = self._find_in_thread(delivery.content, since=delivery.sending_at)
-            if message is None:
-                return False
-            found = message.message_id
-        with self.database.transaction() as session:
-            self._record_sent(session, delivery, found)
-        return True
+            return delivery.message_id
+        ready_at = delivery.sending_at + READ_BACK_AFTER
+        if self.clock() < ready_at:
+            raise RetryLater(
+                "it may have been sent; the thread is read back first",
+                platform=self.platform.name,
+                retry_after=ready_at - self.clock(),
+            )
+        return self._find_in_thread(delivery, since=delivery.sending_at)
 
-    def _record_sent(self, session: Session, delivery: Delivery, message_id: str) -> None:
-        now = self.clock()
-        check_at = now + FIRST_CHECK if isinstance(self.platform, TellsDelivery) else None
-        record_sent(session, delivery, message_id, now=now, check_at=check_at)
-
-    def _find_in_thread(self, content: str, *, since: datetime) -> InboundMessage | None:
-        """Our text in the thread, written since we began to send it."""
+    def _find_in_thread(self, delivery: Delivery, *, since: datetime) -> str | None:
+        """The id of our text in the thread, written since we began to send it."""
         if not self.platform.can.history:
             raise DeliveryUncertain(
                 "the platform cannot be asked whether it arrived", platform=self.platform.name
@@ -177,21 +175,23 @@ class Courier:
         earliest = since - CLOCKS_DIFFER_BY
         with self.database.transaction() as session:
             known = ids_of_sent(session, self.conversation.id, since=earliest)
+            # After that: where polling has met it by now, it is among the known ones.
+            met = message_id_of(session, delivery)
+        if met is not None:
+            return met
         cursor: str | None = ""
         for _ in range(MOST_PAGES_BACK):
-            page = self._read_back(cursor or "")
+            page = self._read_back(cursor or "", since=since)
             for message in page.messages:
                 if (
                     message.sender_type in OUR_SIDE
                     and message.created_at >= earliest
                     and message.message_id not in known
-                    and message.text.strip() == content.strip()
+                    and message.text.strip() == delivery.content.strip()
                 ):
-                    return message
+                    return message.message_id
             if page.unreadable:
-                raise DeliveryUncertain(
-                    "the thread holds messages that make no sense", platform=self.platform.name
-                )
+                raise self._makes_no_sense("the thread holds messages that make no sense", since)
             if page.messages and page.messages[-1].created_at < earliest:
                 return None
             cursor = page.older
@@ -203,14 +203,20 @@ class Courier:
             "the thread has moved on too far to tell", platform=self.platform.name
         )
 
-    def _read_back(self, cursor: str) -> ThreadPage:
+    def _read_back(self, cursor: str, *, since: datetime) -> ThreadPage:
         try:
             return self.platform.fetch_thread(self.conversation.thread_id, cursor=cursor, limit=20)
-        except BadPayload as exc:  # it says nothing about the delivery, which is asked for again
-            raise RetryLater(
-                str(exc), platform=self.platform.name, retry_after=READ_BACK_AFTER
-            ) from exc
+        except BadPayload as exc:
+            raise self._makes_no_sense(str(exc), since) from exc
+
+    def _makes_no_sense(self, said: str, since: datetime) -> PlatformError:
+        """It says nothing about the delivery, which is asked for again for a while."""
+        if self.clock() >= since + READ_BACK_FOR:
+            return DeliveryUncertain(said, platform=self.platform.name)
+        return RetryLater(said, platform=self.platform.name, retry_after=READ_BACK_AFTER)
 
     def _note_not_arrived(self, delivery: Delivery) -> None:
         with self.database.transaction() as session:
-            wait_again(session, delivery, "the platform did not have it; sent again")
+            is_missing = send_again(session, delivery, "the platform did not have it; sent again")
+        if not is_missing:
+            raise RetryLater("an import has met it meanwhile", platform=self.platform.name)

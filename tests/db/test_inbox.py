@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shoptalk.db.conversations import last_messages, switch_ai
-from shoptalk.db.deliveries import record_sent
+from shoptalk.db.deliveries import Receipt, record_sent
 from shoptalk.db.engine import Database
 from shoptalk.db.inbox import find_threads
 from shoptalk.db.models import ChannelIntegration, Conversation, Delivery, Message, Turn, TurnStatus
@@ -293,7 +293,7 @@ def test_our_reply_seen_by_a_poll_before_its_id_is_known_is_the_agents(
     assert seen.message_id == "reply"
 
     with database.transaction() as session:  # the sender gets round to writing it down
-        record_sent(session, delivery, "reply", now=after(32))
+        record_sent(session, [Receipt(delivery=delivery, message_id="reply")], now=after(32))
     assert message(database, "reply").created_at == after(31)
     assert conversation(database).message_count == 2
     assert [row.status for row in rows(database, Delivery)] == ["sent"]
@@ -360,7 +360,7 @@ def test_the_platforms_time_of_our_message_replaces_our_own(
     store(database, channel, customer_writes("question", 1))
     [delivery] = begin_reply(database, "Yes", at=after(30))
     with database.transaction() as session:
-        record_sent(session, delivery, "reply", now=after(35.25))
+        record_sent(session, [Receipt(delivery=delivery, message_id="reply")], now=after(35.25))
     assert message(database, "reply").created_at == after(35.25)
 
     stored = store(

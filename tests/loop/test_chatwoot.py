@@ -190,12 +190,13 @@ def test_a_lost_answer_to_a_send_is_read_back_and_not_sent_again(desk: Desk) -> 
     assert len(desk.shop.sent()) == 1
 
 
-@pytest.mark.parametrize("fault", ["html", "truncate"])
+@pytest.mark.parametrize("fault", ["html", "truncate", "garbage_record"])
 def test_reading_back_what_makes_no_sense_is_done_again(desk: Desk, fault: str) -> None:
     desk.opens()
     desk.writes("Hello?")
     desk.shop.world.faults.add("drop_after", match={"kind": "send"}, count=1)
-    desk.shop.world.faults.add(fault, match={"kind": "thread"}, after=1, count=1)
+    params = {"index": -1} if fault == "garbage_record" else {}
+    desk.shop.world.faults.add(fault, match={"kind": "thread"}, after=1, count=1, params=params)
     assert desk.shop.answers() == {"waiting": 1}
     desk.shop.wait(minutes=2)
     assert desk.shop.replies() == {"waiting": 1}
@@ -204,16 +205,29 @@ def test_reading_back_what_makes_no_sense_is_done_again(desk: Desk, fault: str) 
     assert len(desk.shop.sent()) == 1
 
 
-def test_where_reading_back_shows_a_broken_message_nothing_is_sent_on_a_guess(desk: Desk) -> None:
+@pytest.mark.parametrize("fault", ["garbage_record", "html"])
+def test_where_reading_back_never_makes_sense_nothing_is_sent_on_a_guess(
+    desk: Desk, fault: str
+) -> None:
     desk.opens()
-    desk.writes("Hello?")
+    message_id = desk.writes("Hello?")
     desk.shop.world.faults.add("drop_after", match={"kind": "send"}, count=1)
-    desk.shop.world.faults.add(
-        "garbage_record", match={"kind": "thread"}, after=1, count=1, params={"index": -1}
-    )
+    params = {"index": -1} if fault == "garbage_record" else {}
+    desk.shop.world.faults.add(fault, match={"kind": "thread"}, after=1, params=params)
     assert desk.shop.answers() == {"waiting": 1}
     desk.shop.wait(minutes=2)
+    assert desk.shop.replies() == {"waiting": 1}
+    desk.shop.wait(minutes=15)
     assert desk.shop.replies() == {"delivery_uncertain": 1}
+    assert len(desk.shop.sent()) == 1
+
+    desk.shop.world.faults.clear()  # a poll meets it after all
+    desk.shop.wait(minutes=20)
+    desk.shop.imports()
+    assert desk.outcome(message_id) == Outcome.ANSWERED
+    [delivery] = desk.shop.rows(Delivery)
+    assert (delivery.status, delivery.failure_reason) == ("sent", None)
+    assert desk.shop.replies() == {}
     assert len(desk.shop.sent()) == 1
 
 

@@ -302,6 +302,42 @@ def test_a_lost_answer_to_a_send_is_read_back_and_not_sent_again(shop: Shop, fau
     assert delivery(shop).status == "delivered"
 
 
+@pytest.mark.parametrize(("fault", "lists"), [("drop_after", 1), ("drop_before", 2)])
+def test_records_spoilt_while_reading_back_are_read_again(
+    shop: Shop, fault: str, lists: int
+) -> None:
+    opens(shop)
+    writes(shop, "Hello?")
+    shop.world.faults.add(fault, match={"kind": "send"}, count=1)
+    assert shop.answers() == {"waiting": 1}
+    shop.world.faults.add(
+        "garbage_record", match={"kind": "list"}, count=2 * lists, params={"share": 1}
+    )
+    for _ in range(2):
+        shop.wait(seconds=61)
+        assert shop.replies() == {"waiting": 1}
+    shop.wait(seconds=61)
+    assert shop.replies() == {"answered": 1}
+    assert len(shop.sent()) == 1
+    ticks(shop, seconds=40)
+    assert delivery(shop).status == "delivered"
+
+
+def test_an_uncertain_message_that_a_poll_meets_ends_as_twilio_says(shop: Shop) -> None:
+    opens(shop)
+    message_id = writes(shop, "Hello?")
+    params = {"code": 20500, "status": 500}
+    shop.world.faults.add("error_after", match={"kind": "send"}, count=1, params=params)
+    assert shop.answers() == {"waiting": 1}
+    shop.world.faults.add("garbage_record", match={"kind": "list"}, params={"share": 1})
+    shop.wait(minutes=16)
+    assert shop.replies() == {"delivery_uncertain": 1}
+    shop.world.faults.clear()
+    ticks(shop, minutes=1)
+    assert shop.message(message_id).outcome == Outcome.ANSWERED
+    assert delivery(shop).status == "delivered"
+
+
 def test_a_message_that_never_left_is_sent_after_reading_back(shop: Shop) -> None:
     opens(shop)
     writes(shop, "Hello?")

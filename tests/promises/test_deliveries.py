@@ -3,7 +3,7 @@
 import contextlib
 import itertools
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
@@ -13,13 +13,22 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection, Engine, event, text
 from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.orm import Session
 
 from shoptalk import crashpoints
 from shoptalk.app import App
 from shoptalk.crashpoints import POINTS
 from shoptalk.db.channels import list_channels
+from shoptalk.db.deliveries import deliveries_of
 from shoptalk.db.engine import Database
 from shoptalk.db.models import Delivery, Message, Order, Turn
+from shoptalk.errors import DeliveryUncertain
+from shoptalk.importer.files import FileOptions
+from shoptalk.importer.from_file import import_file
+from shoptalk.platforms.base import Recipient, ThreadPage
+from shoptalk.platforms.messenger import Messenger
+from shoptalk.platforms.whatsapp import WhatsApp
+from shoptalk.responder import answer
 from shoptalk.types import Outcome
 from tests.cli.terminal import Terminal
 from tests.loop.shop import ANN, KETTLE, PAGE, Shop
@@ -64,7 +73,7 @@ def number_opens(shop: Shop, terminal: Terminal) -> None:
     assert terminal.types(*words, "--access-token", NUMBER_TOKEN).code == 0
 
 
-def number_gets(shop: Shop, terminal: Terminal, *lines: tuple[str, str]) -> None:
+def number_gets(shop: Shop, *lines: tuple[str, str]) -> None:
     """Import a chat by file: (who, text), all written now."""
     file = shop.app.settings.shoptalk_home / "chat.json"
     file.write_text(
@@ -83,8 +92,11 @@ def number_gets(shop: Shop, terminal: Terminal, *lines: tuple[str, str]) -> None
             ]
         )
     )
-    screen = terminal.types("import", "--channel", NUMBER, "--file", str(file))
-    assert screen.code == 0, screen
+    [channel] = [each for each in shop.channels() if each.external_id == NUMBER]
+    report = import_file(
+        shop.app.database, channel, file, FileOptions(platform="whatsapp"), now=shop.now
+    )
+    assert report.stored.seen == len(lines)
 
 
 def statuses(shop: Shop) -> list[str]:
@@ -136,6 +148,67 @@ class TestLostAnswers:
         assert len(shop.sent()) == 1
         assert [each.sender_type for each in shop.rows(Message)] == ["customer", "agent"]
 
+    def test_an_import_that_meets_it_just_before_the_thread_is_read_settles_it(
+        self, shop: Shop, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        shop.opens("facebook")
+        asked(shop)
+        shop.world.faults.add("drop_after", match={"kind": "send"}, count=1)
+        shop.replies()
+        shop.wait(seconds=READ_BACK_SECONDS)
+        read = deliveries_of
+
+        def read_and_then_imported(session: Session, turn: Turn) -> Sequence[Delivery]:
+            found = read(session, turn)
+            shop.imports()
+            return found
+
+        monkeypatch.setattr(answer, "deliveries_of", read_and_then_imported)
+        assert shop.replies() == {"answered": 1}
+        assert len(shop.sent()) == 1
+
+    def test_an_import_that_meets_it_while_the_thread_is_read_keeps_it_from_being_sent_again(
+        self, shop: Shop, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """The list shows it already, and the thread not yet."""
+        shop.opens("facebook")
+        asked(shop)
+        shop.world.faults.add("drop_after", match={"kind": "send"}, count=1)
+        shop.replies()
+        shop.wait(seconds=READ_BACK_SECONDS)
+        fetch = Messenger.fetch_thread
+
+        def is_behind(self: Messenger, thread_id: str, *, cursor: str, limit: int) -> ThreadPage:
+            page = fetch(self, thread_id, cursor=cursor, limit=limit)
+            monkeypatch.undo()
+            shop.imports()
+            return replace(page, messages=page.messages[1:])
+
+        monkeypatch.setattr(Messenger, "fetch_thread", is_behind)
+        assert shop.replies() == {"waiting": 1}
+        shop.wait(seconds=READ_BACK_SECONDS)
+        assert shop.replies() == {"answered": 1}
+        assert len(shop.sent()) == 1
+
+    def test_an_import_that_meets_it_while_it_is_given_up_settles_it(
+        self, shop: Shop, terminal: Terminal, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        number_opens(shop, terminal)
+        shop.wait(seconds=5)
+        shop.world.add_message(NUMBER, PHONE, "Hello?")
+        number_gets(shop, ("customer", "Hello?"))
+        shop.wait(seconds=BUFFER_SECONDS)
+        send = WhatsApp.send
+
+        def is_lost(self: WhatsApp, recipient: Recipient, text: str) -> str:
+            send(self, recipient, text)
+            number_gets(shop, ("employee", text))
+            raise DeliveryUncertain("no answer in time", platform="whatsapp")
+
+        monkeypatch.setattr(WhatsApp, "send", is_lost)
+        assert shop.replies() == {"waiting": 1, "answered": 1}
+        assert statuses(shop) == ["sent"]
+
     def test_the_same_words_said_earlier_are_not_taken_for_this_reply(self, shop: Shop) -> None:
         shop.opens("facebook")
         shop.model_says({"text": "One moment.", "repeat": None})
@@ -168,7 +241,7 @@ class TestLostAnswers:
         number_opens(shop, terminal)
         shop.wait(seconds=5)
         shop.world.add_message(NUMBER, PHONE, "Hello?")
-        number_gets(shop, terminal, ("customer", "Hello?"))
+        number_gets(shop, ("customer", "Hello?"))
         shop.wait(seconds=BUFFER_SECONDS)
         shop.world.faults.add("drop_after", match={"kind": "send"}, count=1)
         assert shop.replies() == {"delivery_uncertain": 1}
@@ -334,11 +407,12 @@ class TestByHand:
         self, shop: Shop, terminal: Terminal
     ) -> None:
         self.make_uncertain(shop, terminal)
-        number_gets(shop, terminal, ("employee", shop.sent()[0]))
-        assert terminal.types("deliveries", "retry", "1").code == 0
-        assert shop.replies() == {"answered": 1}
-        assert len(shop.sent()) == 1
+        number_gets(shop, ("employee", shop.sent()[0]))
         assert statuses(shop) == ["sent"]
+        assert outcomes(shop) == [Outcome.ANSWERED]
+        assert terminal.types("deliveries", "retry", "1").code == 2
+        assert shop.replies() == {}
+        assert len(shop.sent()) == 1
 
     def test_a_failed_delivery_is_sent_again_when_what_hindered_it_is_gone(
         self, shop: Shop, terminal: Terminal
@@ -376,7 +450,7 @@ class TestByHand:
         number_opens(shop, terminal)
         shop.wait(seconds=5)
         shop.world.add_message(NUMBER, PHONE, "Hello?")
-        number_gets(shop, terminal, ("customer", "Hello?"))
+        number_gets(shop, ("customer", "Hello?"))
         shop.wait(seconds=BUFFER_SECONDS)
         shop.world.faults.add("drop_after", match={"kind": "send"}, count=1)
         assert shop.replies() == {"delivery_uncertain": 1}
