@@ -2,7 +2,7 @@
 
 import tempfile
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 import pytest
@@ -71,8 +71,10 @@ def kept_pools(server: EmbeddedServer) -> Iterator[None]:
         idle = aside.setdefault(pool_size, [])
         if idle:
             return idle.pop()
-        made.append(connect(url, pool_size=pool_size))
-        return _KeptDatabase(made[-1].engine, made[-1]._sessions, idle)
+        new = connect(url, pool_size=pool_size)
+        made.append(new)
+        parts = {each.name: getattr(new, each.name) for each in fields(new)}
+        return _KeptDatabase(**parts, aside=idle)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(app, "connect", take)
