@@ -18,6 +18,7 @@ MODULES = (
     "calls",
     "channels",
     "turns",
+    "delay",
     "workers",
     "dispatch",
     "start",
