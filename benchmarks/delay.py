@@ -27,7 +27,7 @@ from shoptalk.db.wakeup import Wakeup, WakeupKind, wake
 from shoptalk.types import Customer, InboundMessage, SenderType
 
 TITLE = "from the end of a buffer to the reply, model apart"
-SIZE = 300  #: customers, who write once each
+SIZE = 200  #: customers, who write once each
 A_SECOND = 15  #: of them
 MODEL_SECONDS = 0.5
 BUFFER_SECONDS = 2
