@@ -36,7 +36,7 @@ from shoptalk.types import SenderType
 from tests.torture.truth import Verdict, Written, judge, turns_ended
 
 TITLE = "three workers, killed and started again at random"
-SIZE = 500  #: turns
+SIZE = 400  #: turns
 WORKERS = 3
 TURNS_A_KILL = 60
 CUSTOMERS = 100

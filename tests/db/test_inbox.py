@@ -8,7 +8,7 @@ from pathlib import Path
 from uuid import uuid4
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shoptalk.db.conversations import last_messages, switch_ai
@@ -170,9 +170,8 @@ def ids(messages: Sequence[InboundMessage]) -> list[str]:
 MOMENTS = st.lists(st.integers(0, 4), min_size=1, max_size=14)
 SIZES = st.lists(st.integers(1, 5), max_size=6)
 OVERLAP = st.integers(0, 3)
-property_test = settings(  # the database is not emptied between examples; each has its own thread
-    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+#: The database is not emptied between examples; each has its own thread.
+property_test = settings(max_examples=25)
 
 
 @property_test
@@ -538,7 +537,7 @@ def test_only_what_the_database_cannot_hold_is_replaced(
     assert conversation(database, mended).customer_phone == mended
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.text(st.characters()))
 def test_text_that_can_be_stored_is_left_as_it_is(text: str) -> None:
     kept = storable(text)
