@@ -1,6 +1,6 @@
 """Queries on import runs. Callers own the transaction; nothing here commits."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, cast
 
@@ -16,15 +16,6 @@ def add_run(session: Session, values: Mapping[str, Any]) -> None:
 
 
 _ADD_RUN = insert(cast(Table, ImportRun.__table__))  # not the model: each poll adds one
-
-
-def last_runs(session: Session, workspace_id: int, *, limit: int) -> Sequence[ImportRun]:
-    return session.scalars(
-        select(ImportRun)
-        .where(ImportRun.workspace_id == workspace_id)
-        .order_by(ImportRun.id.desc())
-        .limit(limit)
-    ).all()
 
 
 def calls_since(session: Session, channel_id: int, since: datetime) -> int:
