@@ -15,17 +15,16 @@ from sqlalchemy.orm import Session
 from shoptalk.crashpoints import reach
 from shoptalk.db.channels import advance_watermark, note_usage, resume_history
 from shoptalk.db.engine import Database
-from shoptalk.db.inbox import (
-    KnownThread,
-    ThreadRows,
-    find_threads,
-    read_again_later,
-    store_threads,
-    threads_to_read_again,
-)
+from shoptalk.db.inbox import ThreadRows, store_threads
 from shoptalk.db.models import ChannelIntegration
 from shoptalk.db.opt_outs import note_words
 from shoptalk.db.runs import add_run, calls_since
+from shoptalk.db.threads import (
+    KnownThread,
+    find_threads,
+    read_again_later,
+    threads_to_read_again,
+)
 from shoptalk.db.wakeup import Wakeup, WakeupKind, wake
 from shoptalk.errors import (
     BadPayload,
