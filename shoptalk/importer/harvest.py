@@ -16,10 +16,11 @@ from sqlalchemy.orm import Session
 from shoptalk.crashpoints import reach
 from shoptalk.db.channels import advance_watermark, note_usage, resume_history
 from shoptalk.db.engine import Database
-from shoptalk.db.inbox import ThreadRows, read_again_later, store_threads
+from shoptalk.db.inbox import ThreadRows, store_threads
 from shoptalk.db.models import ChannelIntegration
 from shoptalk.db.opt_outs import note_words
 from shoptalk.db.runs import add_run, calls_since
+from shoptalk.db.threads import read_again_later
 from shoptalk.db.unread import WAITS_FOR, note_unread, note_whole
 from shoptalk.db.wakeup import Wakeup, WakeupKind, wake
 from shoptalk.importer.deliveries import first_check
