@@ -1,23 +1,26 @@
 """`python -m benchmarks [NAME ...] [--size N] [--runs N] [--json]`: measure, a table of each.
 
-Exit status: 0 every target is met, 1 one is not. A module of this list has `TITLE`, `SIZE` (its
-default) and `measure(size)`, which returns its figures; one that takes the best of many runs has
-`RUNS`.
+What has a target is shown together at the end. Exit status: 0 every target is met, 1 one is not. A
+module of this list has `TITLE`, `SIZE` (its default) and `measure(size)`, which returns its
+figures; one that takes the best of many runs has `RUNS`.
 """
 
 import argparse
 import json
 import sys
-from dataclasses import asdict
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, replace
 from importlib import import_module
 
-from benchmarks.table import print_table
+from benchmarks.table import Figure, print_table
 
 MODULES = (
     "import_",
     "calls",
     "channels",
     "turns",
+    "delay",
     "workers",
     "dispatch",
     "start",
@@ -40,7 +43,8 @@ def main() -> int:
         parser.error("--size must be at least 100")
     if asked.runs is not None and asked.runs < 1:
         parser.error("--runs must be at least 1")
-    measured = {}
+    measured: dict[str, list[Figure]] = {}
+    began = time.monotonic()
     for name in asked.names or MODULES:
         module = import_module(f"benchmarks.{name}")
         if asked.runs is not None and hasattr(module, "RUNS"):
@@ -50,7 +54,18 @@ def main() -> int:
             print_table(f"{name}: {module.TITLE}", measured[name])
     if asked.json:
         print(json.dumps({name: list(map(asdict, rows)) for name, rows in measured.items()}))
+    elif len(measured) > 1:
+        print_table(f"all targets, in {time.monotonic() - began:.0f} s", _with_targets(measured))
     return int(any(figure.ok is False for rows in measured.values() for figure in rows))
+
+
+def _with_targets(measured: Mapping[str, Sequence[Figure]]) -> list[Figure]:
+    return [
+        replace(figure, name=f"{name}: {figure.name.strip()}")
+        for name, figures in measured.items()
+        for figure in figures
+        if figure.target
+    ]
 
 
 if __name__ == "__main__":

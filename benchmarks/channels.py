@@ -33,7 +33,7 @@ from shoptalk.vault import open_vault
 
 TITLE = "channels that one process polls, at 200 ms an answer"
 SIZE = 1_000  #: channels
-RUNS = 4  #: intervals during which customers write
+RUNS = 3  #: intervals during which customers write
 INTERVAL = 10  #: seconds from tick to tick
 LATENCY = 0.2  #: seconds
 WRITTEN_A_SECOND = 20  #: messages, in all

@@ -8,6 +8,7 @@ import asyncio
 import contextlib
 import json
 import multiprocessing
+import time
 from collections import Counter
 from collections.abc import Iterator
 from multiprocessing.connection import Connection
@@ -18,9 +19,10 @@ REPLY = "Hello! The tea set is 25.00 USD and in stock. Shall I put one aside for
 
 
 class _Vendors(Talk):
-    def __init__(self, sent: Counter[str], wait: float) -> None:
+    def __init__(self, sent: Counter[str], moments: dict[str, float], wait: float) -> None:
         super().__init__()
         self._sent = sent
+        self._moments = moments  # when each customer was sent something last
         self._wait = wait
 
     def take(self, question: Question) -> None:
@@ -28,12 +30,15 @@ class _Vendors(Talk):
             asyncio.get_running_loop().call_later(self._wait, question.answer, _RESPONSE)
         elif question.path.endswith("/counts"):
             question.answer(json.dumps(self._sent).encode())
+        elif question.path.endswith("/moments"):
+            question.answer(json.dumps(self._moments).encode())
         else:
             payload = json.loads(question.body)
             who = payload["recipient"]["id"]
             answer = {"recipient_id": who}
             if "message" in payload:
                 self._sent[who] += 1
+                self._moments[who] = time.time()
                 answer["message_id"] = f"m_sent_{self._sent.total()}"
             question.answer(json.dumps(answer).encode())
 
@@ -76,8 +81,9 @@ _RESPONSE = json.dumps(
 
 async def _serve(told: Connection, wait: float) -> None:
     sent: Counter[str] = Counter()
+    moments: dict[str, float] = {}
     server = await asyncio.get_running_loop().create_server(
-        lambda: _Vendors(sent, wait), "127.0.0.1", 0, backlog=1000
+        lambda: _Vendors(sent, moments, wait), "127.0.0.1", 0, backlog=1000
     )
     told.send(server.sockets[0].getsockname()[1])
     await server.serve_forever()

@@ -38,7 +38,7 @@ from shoptalk.settings import Settings
 from shoptalk.vault import open_vault
 
 TITLE = "what a turn costs, and how many fit into a second"
-SIZE = 4_000  #: turns
+SIZE = 2_000  #: turns
 PAGE = "550011"
 EARLIER = 12  #: messages of each conversation before the one that waits
 

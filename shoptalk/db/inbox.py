@@ -106,9 +106,13 @@ _INSERT_MESSAGES = text("""
             CAST(:sequence_nos AS bigint[])
         ) AS row (conversation_id, message_id, content, sender_type, created_at, content_type,
             attachments, reply_to, sequence_no)
-        ON CONFLICT (message_id) DO UPDATE SET created_at = excluded.created_at
+        ON CONFLICT (message_id) DO UPDATE SET created_at = excluded.created_at,
+            sequence_no = CASE WHEN messages.imported_at >= CAST(:unread_since AS timestamptz)
+                THEN excluded.sequence_no ELSE messages.sequence_no END
             -- ours was stored with our own time when it was sent; the platform's is the true one
-            WHERE messages.sender_type = 'agent' AND messages.created_at <> excluded.created_at
+            WHERE (messages.sender_type = 'agent' AND messages.created_at <> excluded.created_at)
+            -- what was stored before others of its second were read takes its place among them
+            OR messages.imported_at >= CAST(:unread_since AS timestamptz)
         RETURNING conversation_id, message_id, sender_type, created_at, xmax = 0 AS is_new
     ), fresh AS (
         SELECT conversation_id, count(*) AS size, max(created_at) AS newest,
@@ -194,7 +198,7 @@ def store_threads(
     new = _insert(
         session,
         messages,
-        cut_over=channel.connected_at,
+        channel,
         imported_at=imported_at,
         check_at=check_at,
     )
@@ -263,8 +267,8 @@ def _around(
 def _insert(
     session: Session,
     messages: Sequence[tuple[int, InboundMessage, int]],
+    channel: ChannelIntegration,
     *,
-    cut_over: datetime,
     imported_at: datetime,
     check_at: datetime | None,
 ) -> int:
@@ -278,7 +282,8 @@ def _insert(
     touched = session.execute(
         _INSERT_MESSAGES,
         {
-            "cut_over": cut_over,
+            "cut_over": channel.connected_at,
+            "unread_since": channel.unread_since,
             "history": Outcome.HISTORY,
             "imported_at": imported_at,
             "conversation_ids": _array([str(conversation_id) for conversation_id, _, _ in ordered]),

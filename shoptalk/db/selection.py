@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 
 from shoptalk.db.custody import IS_HELD
 from shoptalk.db.opt_outs import IS_OPTED_OUT
+from shoptalk.db.unread import IS_NOT_AHEAD, WAITS_FOR
 from shoptalk.types import Outcome
 
 
@@ -121,8 +122,9 @@ _GATHER = text(f"""
             least(message.created_at, message.imported_at) AS written_at
         FROM messages AS message
         JOIN conversations AS conversation ON conversation.id = message.conversation_id
+        JOIN channel_integrations AS channel ON channel.id = conversation.channel_integration_id
         WHERE message.conversation_id = {_HAVE_WAITING}
-          AND conversation.ai_enabled AND {_WAITING}
+          AND conversation.ai_enabled AND {_WAITING} AND {IS_NOT_AHEAD}
           AND (message.released OR message.created_at
               > coalesce(CAST(:held_before AS timestamptz), '-infinity'))
         FOR NO KEY UPDATE OF conversation, message SKIP LOCKED
@@ -206,7 +208,8 @@ def gather(
 ) -> int:
     """Put every message that waits for an answer into its conversation's turn; return how many.
 
-    What was written before `held_before` is the owner's to release first.
+    What was written before `held_before` is the owner's to release first. What may have come after
+    messages that could not be read yet waits for those.
     """
     gathered = session.scalar(
         _GATHER,
@@ -216,6 +219,7 @@ def gather(
             "longest": policy.longest,
             "most_messages": policy.most_messages,
             "held_before": held_before,
+            "unread_before": now - WAITS_FOR,
         },
     )
     return int(gathered or 0)

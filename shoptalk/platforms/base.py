@@ -64,6 +64,7 @@ class Capabilities:
     readable_messages: int | None = None  #: newest a thread shows in detail; None: all of them
     calls_per_second: float | None = None  #: reads allowed per account
     most_listed: int = 100  #: threads that one answer can list without trouble
+    lists_messages: bool = False  #: the list is of bare messages, not of threads
     needs_token: bool = True  #: connecting takes an access token
 
     def reply_window_of(self, thread_id: str) -> timedelta | None:

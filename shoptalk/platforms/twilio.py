@@ -68,6 +68,7 @@ SMS = Capabilities(
     brief=3,
     reply_windows={"whatsapp_": timedelta(hours=24)},
     keywords=SMS_KEYWORDS,
+    lists_messages=True,
 )
 ON_WHATSAPP = replace(
     SMS,
@@ -130,9 +131,9 @@ class Twilio:
             params["DateSent>"] = f"{since.astimezone(UTC):%Y-%m-%d}"
         answer = self._api.list("Messages.json", params={**params, **more})
         rows = self._rows(answer.body, "messages")
-        entries, unreadable = _entries(rows)
+        entries, unreadable = _entries(rows, since=since)
         following = self._cursor_after(which, answer.body)
-        if since is not None and any(each.listed_at and each.listed_at < since for each in entries):
+        if any(each.is_before(since) for each in entries):
             following = None
         if following is None and which == INCOMING:
             following = _written_cursor(OUTGOING)
@@ -248,11 +249,16 @@ def address_of(number: object) -> str:
     return f"{WHATSAPP}{plain}" if bare != given else plain
 
 
-def _entries(rows: Sequence[object]) -> tuple[list[Entry], list[Unreadable]]:
+def _entries(
+    rows: Sequence[object], *, since: datetime | None = None
+) -> tuple[list[Entry], list[Unreadable]]:
+    """The rows as messages, newest first; those that make no sense, as far back as `since`."""
     found = [entry_of(row) for row in rows]
+    is_before = [isinstance(each, Entry) and each.is_before(since) for each in found]
+    known_from = is_before.index(True) if True in is_before else len(found)
     return (
         [each for each in found if isinstance(each, Entry)],
-        [each for each in found if isinstance(each, Unreadable)],
+        [each for each in found[:known_from] if isinstance(each, Unreadable)],
     )
 
 

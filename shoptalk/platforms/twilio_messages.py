@@ -48,6 +48,9 @@ class Entry:
     message: InboundMessage
     listed_at: datetime | None  #: what the list is sorted by; None, and on top, until it is sent
 
+    def is_before(self, moment: datetime | None) -> bool:
+        return moment is not None and self.listed_at is not None and self.listed_at < moment
+
 
 def entry_of(record: object) -> Entry | Unreadable | None:
     """A record of the list; None where it is no message (yet)."""

@@ -8,6 +8,7 @@ from sqlalchemy.orm import Session
 
 from shoptalk.db.conversations import find_answer_after
 from shoptalk.db.models import ChannelIntegration, Conversation, Message, Turn, TurnStatus
+from shoptalk.db.unread import is_ahead
 from shoptalk.types import Outcome, SenderType
 
 _AUTHORS = {
@@ -182,6 +183,11 @@ def _sentence(
         )
     if turn is None and not message.released and message.created_at <= now - backlog_after:
         return "It waited long, so its owner decides: `shoptalk backlog list`."
+    if turn is None and is_ahead(message, channel, now=now):
+        return (
+            "It waits: older messages of this channel could not be read yet"
+            f" ({channel.last_error or 'records of its list made no sense'})."
+        )
     if turn is None:
         return "It waits for the next responder pass."
     return _open_turn_sentence(turn, now=now)

@@ -145,7 +145,12 @@ class FakePlatform:
     ) -> None:
         readable = INSTAGRAM_READABLE if lists is Lists.THREADS else None
         self.can = Capabilities(
-            polled=True, history=True, typing=False, max_text=2000, readable_messages=readable
+            polled=True,
+            history=True,
+            typing=False,
+            max_text=2000,
+            readable_messages=readable,
+            lists_messages=lists is Lists.BARE_MESSAGES,
         )
         self.name = f"fake{next(_numbers)}"  # no breaker of one trips for another
         self.lists = lists

@@ -403,31 +403,3 @@ def test_the_buffer_is_the_same_as_anywhere(shop: Shop) -> None:
     shop.wait(seconds=BUFFER.total_seconds() + 1)
     assert shop.replies() == {"answered": 1}
     assert len(shop.sent()) == 1
-
-
-@pytest.mark.xfail(
-    strict=True,
-    reason="the list is of bare messages, newest first: of a poll that breaks off, what it read is "
-    "stored and answered, also where an older message of the same thread was on the next page",
-)
-def test_a_poll_that_broke_off_within_a_burst_does_not_turn_the_order_round(shop: Shop) -> None:
-    opens(shop)
-    shop.imports()
-    shop.model_says({"parrot": True, "repeat": None})
-    writes(shop, "hello #1")
-    for number in range(150):
-        writes(shop, "hello", who=f"+49151{number:08d}")
-    writes(shop, "hello #2")
-    later_pages = shop.world.faults.add(
-        "http_status", match={"kind": "list"}, after=1, params={"status": 503}
-    )
-    shop.imports()
-    shop.wait(seconds=BUFFER.total_seconds() + 1)
-    shop.replies()
-    shop.world.faults.remove(later_pages.id)
-    for _ in range(3):
-        shop.wait(minutes=2)
-        shop.imports()
-        shop.replies()
-    marks = [mark for text in shop.sent() for mark in ("#1", "#2") if mark in text]
-    assert marks == ["#1", "#2"]

@@ -215,6 +215,8 @@ class PlatformContract(AdapterContract):
         assert isinstance(thread, ThreadPage)
         assert page.threads
         assert all(each.thread_id and each.customer.customer_id for each in page.threads)
+        is_bare = self.make().can.lists_messages
+        assert all((each.updated_at is None) == is_bare for each in page.threads)
         for messages in (thread.messages, *(each.messages for each in page.threads)):
             times = [message.created_at for message in messages]
             assert times == sorted(times, reverse=True)

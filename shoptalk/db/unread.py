@@ -1,0 +1,42 @@
+"""Messages that may have come before others that are stored. Callers own the transaction.
+
+A list of bare messages shows the newest first. Who could not read it to its end has stored messages
+without knowing those before them: what was stored since then waits.
+"""
+
+from datetime import datetime, timedelta
+
+from sqlalchemy import func, update
+from sqlalchemy.orm import Session
+
+from shoptalk.db.models import ChannelIntegration, Message
+
+WAITS_FOR = timedelta(minutes=15)  #: what cannot be read at all is not waited for
+
+#: Of a `channel` and a `message`; `:unread_before` is this much before now
+IS_NOT_AHEAD = """(channel.unread_since IS NULL OR message.imported_at < channel.unread_since
+    OR channel.unread_since <= CAST(:unread_before AS timestamptz))"""
+
+
+def note_unread(session: Session, channel_id: int, *, at: datetime) -> None:
+    """The list was not read whole; what was stored of it is so from `at` on, or longer."""
+    session.execute(
+        update(ChannelIntegration)
+        .where(ChannelIntegration.id == channel_id)
+        .values(unread_since=func.coalesce(ChannelIntegration.unread_since, at))
+    )
+
+
+def note_whole(session: Session, channel_id: int, *, begun_at: datetime) -> None:
+    """The list was read whole by a walk that began at a moment."""
+    session.execute(
+        update(ChannelIntegration)
+        .where(ChannelIntegration.id == channel_id, ChannelIntegration.unread_since <= begun_at)
+        .values(unread_since=None)
+    )
+
+
+def is_ahead(message: Message, channel: ChannelIntegration, *, now: datetime) -> bool:
+    """Whether a message waits for older ones that could not be read."""
+    since = channel.unread_since
+    return since is not None and since <= message.imported_at and now < since + WAITS_FOR
