@@ -80,13 +80,14 @@ class Courier:
         for delivery in deliveries:
             if delivery.status in SETTLED:
                 continue
-            if delivery.status == "sending":
-                if self._has_arrived(delivery):
-                    continue
-                self._note_not_arrived(delivery)
+            was_begun = delivery.status == "sending"
+            if was_begun and self._has_arrived(delivery):
+                continue
             held_back = None if delivery.failure_reason == BY_HAND else self.why_not()
             if held_back is not None:
                 return held_back
+            if was_begun:
+                self._note_not_arrived(delivery)
             self._mark(turn, delivery)
             is_closed = delivery is deliveries[-1]
             self._send(turn, delivery, is_last=is_closed)
