@@ -11,11 +11,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import psutil
 import psycopg
 
 from benchmarks.inbox import Digest, digest
-from benchmarks.process import killed, run, serving
+from benchmarks.process import killed, postgres_seconds, run, serving
 from benchmarks.table import Figure, at_most
 from shoptalk.db import schema
 from shoptalk.db.embedded import EmbeddedServer
@@ -23,7 +22,7 @@ from shoptalk.db.engine import Database, connect
 
 TITLE = "a shop's history, imported for the first time"
 SIZE = 100_000  #: messages
-ROUNDS = 4
+RUNS = 4
 STORED_AT_ONCE = 2300  #: messages, as it goes; only where the kill falls depends on it
 MOST_TIMES = 2.0  #: as long as the bare fetch
 MOST_MB = 150.0
@@ -39,7 +38,7 @@ OURS = f"{STORED} JOIN conversations ON conversations.id = conversation_id"
 def measure(size: int) -> list[Figure]:
     expected = digest(size)
     with Place(size) as place:
-        rounds = [(place.bare_fetch(expected), place.import_(expected)) for _ in range(ROUNDS)]
+        rounds = [(place.bare_fetch(expected), place.import_(expected)) for _ in range(RUNS)]
         after_kill = place.import_killed_and_resumed(expected)
     with Place(size // 10) as place:
         small = place.import_(digest(size // 10))
@@ -121,24 +120,10 @@ class Place:
             return {"calls": done["calls"], "wrong": wrong}
 
     def _measured(self, *command: str) -> dict[str, Any]:
-        before = self._postgres_seconds()
+        before = postgres_seconds(self._home)
         done = run(*command)
-        done["cpu_seconds"] += self._postgres_seconds() - before
+        done["cpu_seconds"] += postgres_seconds(self._home) - before
         return done
-
-    def _postgres_seconds(self) -> float:
-        """Processor time of PostgreSQL, of those of its processes too that have ended."""
-        pid = int((self._home / "postgres" / "postmaster.pid").read_text().split()[0])
-        postmaster = psutil.Process(pid)
-        while True:
-            try:
-                own = postmaster.cpu_times()
-                alive = [child.cpu_times() for child in postmaster.children()]
-                break
-            except psutil.NoSuchProcess:  # a connection's process ended meanwhile
-                continue
-        ended = own.children_user + own.children_system
-        return float(own.user + own.system + ended + sum(each.user + each.system for each in alive))
 
     @contextmanager
     def _database(self, prepare: Callable[[Database], object] = lambda _: None) -> Iterator[str]:

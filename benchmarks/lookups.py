@@ -20,7 +20,7 @@ from shoptalk.db.catalog import active_products
 from shoptalk.responder import context
 
 TITLE = "what a cache of channel, agent and catalog could save"
-SIZE = 500  #: turns
+SIZE = 300  #: turns
 
 
 class _Timed:

@@ -11,6 +11,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import psutil
+
 ROOT = Path(__file__).parents[1]
 
 
@@ -27,6 +29,21 @@ class Meter:
             "cpu_seconds": time.process_time() - self._cpu,
             "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
         }
+
+
+def postgres_seconds(home: Path) -> float:
+    """Processor time of the PostgreSQL in `home`, of those of its processes too that have ended."""
+    pid = int((home / "postgres" / "postmaster.pid").read_text().split()[0])
+    postmaster = psutil.Process(pid)
+    while True:
+        try:
+            own = postmaster.cpu_times()
+            alive = [child.cpu_times() for child in postmaster.children()]
+            break
+        except psutil.NoSuchProcess:  # a connection's process ended meanwhile
+            continue
+    ended = own.children_user + own.children_system
+    return float(own.user + own.system + ended + sum(each.user + each.system for each in alive))
 
 
 def run(module: str, *arguments: str) -> dict[str, Any]:

@@ -8,63 +8,39 @@ import asyncio
 import contextlib
 import json
 import multiprocessing
+import time
 from collections import Counter
 from collections.abc import Iterator
 from multiprocessing.connection import Connection
 
+from benchmarks.quick_http import Question, Talk
+
 REPLY = "Hello! The tea set is 25.00 USD and in stock. Shall I put one aside for you?"
 
 
-class _Talk(asyncio.Protocol):
-    """One kept-alive connection."""
-
-    def __init__(self, sent: Counter[str], wait: float) -> None:
+class _Vendors(Talk):
+    def __init__(self, sent: Counter[str], moments: dict[str, float], wait: float) -> None:
+        super().__init__()
         self._sent = sent
+        self._moments = moments  # when each customer was sent something last
         self._wait = wait
-        self._data = b""
-        self._transport: asyncio.Transport
 
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
-
-    def data_received(self, data: bytes) -> None:
-        self._data += data
-        while True:
-            head, mark, rest = self._data.partition(b"\r\n\r\n")
-            if not mark:
-                return
-            lines = head.split(b"\r\n")
-            length = next(
-                (int(line[15:]) for line in lines if line.lower().startswith(b"content-length:")), 0
-            )
-            if len(rest) < length:
-                return
-            self._data = rest[length:]
-            self._take(lines[0], rest[:length])
-
-    def _take(self, first_line: bytes, body: bytes) -> None:
-        path = first_line.split(b" ")[1].split(b"?")[0]
-        if path.endswith(b"/responses"):
-            asyncio.get_running_loop().call_later(self._wait, self._answer, _RESPONSE)
-        elif path.endswith(b"/counts"):
-            self._answer(json.dumps(self._sent).encode())
+    def take(self, question: Question) -> None:
+        if question.path.endswith("/responses"):
+            asyncio.get_running_loop().call_later(self._wait, question.answer, _RESPONSE)
+        elif question.path.endswith("/counts"):
+            question.answer(json.dumps(self._sent).encode())
+        elif question.path.endswith("/moments"):
+            question.answer(json.dumps(self._moments).encode())
         else:
-            payload = json.loads(body)
+            payload = json.loads(question.body)
             who = payload["recipient"]["id"]
+            answer = {"recipient_id": who}
             if "message" in payload:
                 self._sent[who] += 1
-                number = self._sent.total()
-                answer = {"recipient_id": who, "message_id": f"m_sent_{number}"}
-            else:
-                answer = {"recipient_id": who}
-            self._answer(json.dumps(answer).encode())
-
-    def _answer(self, body: bytes) -> None:
-        self._transport.write(
-            b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s"
-            % (len(body), body)
-        )
+                self._moments[who] = time.time()
+                answer["message_id"] = f"m_sent_{self._sent.total()}"
+            question.answer(json.dumps(answer).encode())
 
 
 _RESPONSE = json.dumps(
@@ -105,8 +81,9 @@ _RESPONSE = json.dumps(
 
 async def _serve(told: Connection, wait: float) -> None:
     sent: Counter[str] = Counter()
+    moments: dict[str, float] = {}
     server = await asyncio.get_running_loop().create_server(
-        lambda: _Talk(sent, wait), "127.0.0.1", 0, backlog=1000
+        lambda: _Vendors(sent, moments, wait), "127.0.0.1", 0, backlog=1000
     )
     told.send(server.sockets[0].getsockname()[1])
     await server.serve_forever()

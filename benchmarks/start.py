@@ -24,7 +24,7 @@ from shoptalk.settings import Settings
 
 TITLE = "what it costs to start"
 SIZE = 200  #: messages that the shop has
-RUNS = 15
+RUNS = 8
 MOST_TIMES = 2.0
 PAGE, TOKEN = "550011", "benchmark-token"
 SHOPTALK = str(Path(sys.executable).with_name("shoptalk"))

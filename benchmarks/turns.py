@@ -38,7 +38,7 @@ from shoptalk.settings import Settings
 from shoptalk.vault import open_vault
 
 TITLE = "what a turn costs, and how many fit into a second"
-SIZE = 4_000  #: turns
+SIZE = 2_000  #: turns
 PAGE = "550011"
 EARLIER = 12  #: messages of each conversation before the one that waits
 
@@ -248,7 +248,7 @@ def shop() -> Iterator[tuple[Database, EmbeddedServer, Path]]:
 
 
 def measure(size: int) -> list[Figure]:
-    at_once = run(size, model_seconds=0, processes=2, concurrency=10)
+    at_once = run(size, model_seconds=0, processes=2, concurrency=30)
     slow_model = run(size, model_seconds=1, processes=1, concurrency=200)
     return [
         at_least("turns a second, model latency 0, two processes", at_once.a_second, 200),

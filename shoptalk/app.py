@@ -5,7 +5,10 @@ import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import timedelta
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
+
+from requests.adapters import HTTPAdapter
 
 from shoptalk.db import channels as channel_rows
 from shoptalk.db import schema
@@ -51,6 +54,8 @@ class App:
         self._paces: dict[int, Pace] = {}
         self._lock = threading.Lock()
         self._connections = ExitStack()  # to platforms and model
+        # A thousand channels of one platform need no thousand connections to it.
+        self._http = HTTPAdapter(pool_maxsize=2 * settings.worker_concurrency + 5)
 
     @property
     def database(self) -> Database:
@@ -115,7 +120,7 @@ class App:
     def platform(self, name: str, account: Account) -> Platform:
         """An adapter for credentials that may not be stored (yet)."""
         surroundings = Surroundings(
-            session=self._connections.enter_context(HostSession()),
+            session=self._connections.enter_context(HostSession(self._http)),
             settings=self.settings.for_platforms,
             clock=self.clock,
             chat=ChatTables(self.database, name, account.external_id),
@@ -158,6 +163,7 @@ class App:
                 self._paces[channel.id] = Pace(rate)
             return self._paces[channel.id]
 
+    @cached_property
     def not_polled(self) -> list[str]:
         """The platforms whose messages come in another way."""
         return [each.name for each in _loadable_adapters() if not each.can.polled]
@@ -218,6 +224,7 @@ class App:
             UsageError: there is no key to any model.
         """
         from shoptalk.responder.answer import Answerer, AnswerPolicy
+        from shoptalk.responder.ledger import Ledger
         from shoptalk.responder.model.openai_client import make_client, make_model
         from shoptalk.responder.passes import Responder
 
@@ -237,8 +244,16 @@ class App:
         )
         client = make_client(settings, settings.openai_api_key.get_secret_value())
         self._connections.callback(client.close)
+        ledger = Ledger(
+            self.database,
+            selection=policy.selection,
+            buffer=policy.buffer,
+            claim_lasts=policy.claim_lasts,
+            clock=self.clock,
+        )
         answerer = Answerer(
             database=self.database,
+            ledger=ledger,
             model=make_model(settings, client),
             platform_of=self.platform_of,
             policy=policy,

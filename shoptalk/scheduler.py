@@ -57,10 +57,15 @@ class Ticker:
         self._responder = responder
         self._selector = app.selector()
         self._concurrency = app.settings.worker_concurrency
+        self._ahead = self._concurrency // 2  #: channels claimed beyond what there are threads for
         self._pool = ThreadPoolExecutor(self._concurrency, thread_name_prefix="import")
         self._history_pool = ThreadPoolExecutor(2, thread_name_prefix="history")
         self._check_pool = ThreadPoolExecutor(1, thread_name_prefix="check")
         self._polling: dict[int, Future[None]] = {}
+        self._unfinished = 0  # polls that were handed out
+        self._are_more_due = False
+        self._ticked_at = app.clock()
+        self._claiming = threading.Lock()
         self._reading_history: dict[int, Future[None]] = {}
         self._checking: dict[int, Future[None]] = {}
         self._replier: threading.Thread | None = None
@@ -75,6 +80,7 @@ class Ticker:
         if self._stopping.is_set():
             return
         if self._importer is not None:
+            self._ticked_at = self._app.clock()
             self._import_due()
         self._start(self._checking, self._check_pool, 0, self._look_after)
         self.reply()
@@ -102,30 +108,42 @@ class Ticker:
         for pool in (self._pool, self._history_pool, self._check_pool):
             pool.shutdown(wait=True, cancel_futures=True)
 
-    def _import_due(self) -> None:
-        """Claim as many channels as there are threads for; whoever is ready claims more."""
-        free = self._concurrency - sum(not each.done() for each in self._polling.values())
-        if free <= 0:
-            return
-        now = self._app.clock()
-        with self._app.database.transaction() as session:
-            channels = claim_due_channels(
-                session,
-                not_polled=self._app.not_polled(),
-                now=now,
-                not_before=self._app.poll_plan.not_before(now),
-                limit=free,
-            )
-        is_all = len(channels) < free
-        for channel in channels:
-            self._start(self._polling, self._pool, channel.id, partial(self._poll, channel, is_all))
-            if channel.history_state == "waiting" and channel.last_poll_at is not None:
-                self._start(
-                    self._reading_history,
-                    self._history_pool,
-                    channel.id,
-                    partial(self._history, channel),
+    def _import_due(self, at_least: int = 1) -> None:
+        """Claim channels that are due, some more than there are threads for.
+
+        Whatever is claimed until the next tick counts as claimed at this one: a channel whose turn
+        came late in it is due with the next one all the same.
+
+        Args:
+            at_least: so many; no claim is made for fewer.
+        """
+        with self._claiming:
+            wanted = self._concurrency + self._ahead - self._unfinished
+            if wanted < at_least:
+                return
+            with self._app.database.transaction() as session:
+                channels = claim_due_channels(
+                    session,
+                    not_polled=self._app.not_polled,
+                    now=self._app.clock(),
+                    not_before=self._app.poll_plan.not_before(self._ticked_at),
+                    limit=wanted,
                 )
+            self._are_more_due = len(channels) == wanted
+            for channel in channels:
+                self._hand_out(channel)
+
+    def _hand_out(self, channel: ChannelIntegration) -> None:
+        if self._start(self._polling, self._pool, channel.id, partial(self._poll, channel)):
+            with self._starting:
+                self._unfinished += 1
+        if channel.history_state == "waiting" and channel.last_poll_at is not None:
+            self._start(
+                self._reading_history,
+                self._history_pool,
+                channel.id,
+                partial(self._history, channel),
+            )
 
     def _start(
         self,
@@ -133,11 +151,14 @@ class Ticker:
         pool: ThreadPoolExecutor,
         key: int,
         work: Callable[[], None],
-    ) -> None:
+    ) -> bool:
+        """Whether it was handed to the pool: what is under way is not started again."""
         with self._starting:
             before = under_way.get(key)
-            if not self._stopping.is_set() and (before is None or before.done()):
-                under_way[key] = pool.submit(_whatever_happens, work)
+            if self._stopping.is_set() or not (before is None or before.done()):
+                return False
+            under_way[key] = pool.submit(_whatever_happens, work)
+            return True
 
     def _reply_when_wanted(self) -> None:
         """Make a pass whenever one is asked for, and when the next turn is due."""
@@ -176,14 +197,18 @@ class Ticker:
                 forget_uneventful(session, before=now - KEEP_UNEVENTFUL)
             self._tidied_at = now
 
-    def _poll(self, channel: ChannelIntegration, is_all: bool) -> None:
-        """Import a channel. Where more were due than there were threads, take the next."""
+    def _poll(self, channel: ChannelIntegration) -> None:
+        """Import a channel. Where more are due than were claimed, claim the next."""
         assert self._importer is not None
-        report = self._importer.poll(channel)
+        try:
+            report = self._importer.poll(channel)
+        finally:
+            with self._starting:
+                self._unfinished -= 1
         if report.stored.new:
             self.reply()  # opens the turn now, so that its buffer is not a tick longer
-        if not is_all and not self._stopping.is_set():
-            self._pool.submit(_whatever_happens, self._import_due)
+        if self._are_more_due and not self._stopping.is_set():
+            self._import_due(at_least=max(self._ahead, 1))
 
     def _history(self, channel: ChannelIntegration) -> None:
         assert self._importer is not None

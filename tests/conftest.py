@@ -2,27 +2,37 @@
 
 import tempfile
 from collections.abc import Iterator
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 import pytest
-from sqlalchemy import delete, text
+from hypothesis import HealthCheck, settings
+from sqlalchemy import text
 
+from shoptalk import app
 from shoptalk.db import schema
 from shoptalk.db.embedded import EmbeddedServer
 from shoptalk.db.engine import Database, connect
 from shoptalk.db.models import Base
+from shoptalk.settings import Settings, load
+
+# How fast the machine is decides nothing; what examples share, their test sees to.
+settings.register_profile(
+    "any machine",
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
+)
+settings.load_profile("any machine")
 
 
 @pytest.fixture(autouse=True)
 def no_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """No test depends on whoever runs it: no settings, no .env file, no home."""
-    from shoptalk import settings
-
-    for name in settings.Settings.model_fields:
+    for name in Settings.model_fields:
         monkeypatch.delenv(name.upper(), raising=False)
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.chdir(tmp_path)
-    settings.load.cache_clear()
+    load.cache_clear()
 
 
 @pytest.fixture(scope="session")
@@ -35,8 +45,46 @@ def server() -> Iterator[EmbeddedServer]:
         server.leave()
 
 
+@dataclass(frozen=True, slots=True)
+class _KeptDatabase(Database):
+    """One that is laid aside instead of closed."""
+
+    aside: list[Database]
+
+    def close(self) -> None:
+        if self not in self.aside:
+            self.aside.append(self)
+
+
 @pytest.fixture(scope="session")
-def migrated(server: EmbeddedServer) -> Iterator[Database]:
+def kept_pools(server: EmbeddedServer) -> Iterator[None]:
+    """What one app closed the next one gets: connections, and all that they and we have prepared.
+
+    That costs more than most tests do with it. Two apps that are open at once never share.
+    """
+    made: list[Database] = []
+    aside: dict[int, list[Database]] = {}
+
+    def take(url: str, *, pool_size: int) -> Database:
+        if url != server.url:
+            return connect(url, pool_size=pool_size)
+        idle = aside.setdefault(pool_size, [])
+        if idle:
+            return idle.pop()
+        new = connect(url, pool_size=pool_size)
+        made.append(new)
+        parts = {each.name: getattr(new, each.name) for each in fields(new)}
+        return _KeptDatabase(**parts, aside=idle)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(app, "connect", take)
+        yield
+    for database in made:
+        database.close()
+
+
+@pytest.fixture(scope="session")
+def migrated(server: EmbeddedServer, kept_pools: None) -> Iterator[Database]:
     database = connect(server.url, pool_size=12)
     _trade_durability_for_speed(database)
     schema.upgrade(database)
@@ -51,12 +99,19 @@ def _trade_durability_for_speed(database: Database) -> None:
         connection.execute(text("SELECT pg_reload_conf()"))
 
 
+#: TRUNCATE would cost thirty times more; without foreign keys the order does not matter.
+_EMPTY_ALL = "; ".join(
+    [
+        "SET LOCAL session_replication_role = replica",
+        *(f"DELETE FROM {table.name}" for table in Base.metadata.sorted_tables),
+        "SELECT setval(seqrelid, seqstart, false) FROM pg_sequence",
+    ]
+)
+
+
 @pytest.fixture
 def database(migrated: Database) -> Database:
-    """An empty database with today's schema. Emptied by hand: TRUNCATE costs thirty times more."""
-    with migrated.transaction() as session:
-        session.execute(text("SET LOCAL session_replication_role = replica"))  # in any order
-        for table in Base.metadata.sorted_tables:
-            session.execute(delete(table))
-        session.execute(text("SELECT setval(seqrelid, seqstart, false) FROM pg_sequence"))
+    """An empty database with today's schema."""
+    with migrated.engine.begin() as connection:
+        connection.exec_driver_sql(_EMPTY_ALL)
     return migrated

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks import inbox
+from benchmarks.__main__ import MODULES
 from benchmarks.inbox import Digest, Thread, Written
 
 ROOT = Path(__file__).parents[1]
@@ -47,19 +48,39 @@ def test_the_check_of_content_sees_what_is_lost_doubled_or_altered_in_any_order(
         assert digest_of(wrong) != inbox.digest(1000)
 
 
+#: What each must find right at any size, and on a machine that has other things to do. The rest
+#: raise where something was lost or doubled, and their other figures are times.
+RIGHT_AT_ANY_SIZE = {
+    "import_": {
+        "runs with a message lost, altered or doubled",
+        "the same, killed half-way and run again",
+        "calls, shoptalk",
+    },
+    "calls": {
+        "facebook: idle tick",
+        "facebook: 50 new messages in 40 conversations",
+        "instagram: idle tick",
+        "instagram: 3 new messages in 3 conversations",
+    },
+    "pages": {"ours: pages refused a call"},
+}
+
+
 @pytest.mark.thorough
-def test_the_benchmarks_run_and_nothing_is_lost_in_them() -> None:
+@pytest.mark.parametrize("name", MODULES)
+def test_a_benchmark_runs_small_and_nothing_is_lost_in_it(name: str) -> None:
     done = subprocess.run(
-        [sys.executable, "-m", "benchmarks", "--size", "2000", "--json"],
+        [sys.executable, "-m", "benchmarks", name, "--size", "200", "--runs", "1", "--json"],
         cwd=ROOT,
         stdout=subprocess.PIPE,
         text=True,
         check=False,
     )
-    figures = {
-        figure["name"]: figure for rows in json.loads(done.stdout).values() for figure in rows
-    }
-    assert figures["runs with a message lost, altered or doubled"]["ok"]
-    assert figures["the same, killed half-way and run again"]["ok"]
-    assert figures["calls, shoptalk"]["ok"]
-    assert figures["facebook: idle tick"]["ok"]
+    assert done.returncode in (0, 1)
+    figures = {figure["name"]: figure for figure in json.loads(done.stdout)[name]}
+    assert figures
+    assert {found for found, figure in figures.items() if figure["ok"]} >= RIGHT_AT_ANY_SIZE.get(
+        name, set()
+    )
+    missed = [figure for figure in figures.values() if figure["ok"] is False]
+    assert done.returncode == bool(missed)

@@ -80,7 +80,7 @@ class Odd:
         return self._text
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.text(), st.text())
 def test_any_text_is_one_line_and_one_json_object(message: str, value: str) -> None:
     made = record(message, text=value)

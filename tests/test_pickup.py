@@ -9,8 +9,9 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
@@ -28,7 +29,7 @@ from shoptalk.pickup import picking_up
 from shoptalk.scheduler import Schedule, Ticker
 from tests.loop.chat import Chat
 from tests.loop.shop import Shop, open_shop
-from tests.test_scheduler import Process, eventually
+from tests.test_scheduler import PATIENCE, Process, eventually
 
 A_SECOND = 1.0
 AN_HOUR = 3600.0
@@ -36,8 +37,9 @@ AN_HOUR = 3600.0
 
 @pytest.fixture
 def shop(server: EmbeddedServer, database: Database, tmp_path: Path) -> Iterator[Shop]:
-    """In real time, and with a buffer of nothing: a turn is due as soon as it is gathered."""
-    with open_shop(server.url, tmp_path / "home", message_buffer_duration_ms=0) as shop:
+    """In real time; a turn is due as soon as it is gathered, a channel with every tick."""
+    at_once: dict[str, Any] = {"message_buffer_duration_ms": 0, "poll_interval_seconds": 0.1}
+    with open_shop(server.url, tmp_path / "home", **at_once) as shop:
         shop.world.clock.reset()
         yield shop
 
@@ -94,15 +96,11 @@ def shut(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         yield
 
 
-def test_a_visitor_is_answered_within_a_second(shop: Shop, site: Chat) -> None:
-    took = []
+def test_visitors_are_answered_between_the_ticks(shop: Shop, site: Chat) -> None:
     with running(shop):
         for who in ("ann", "bob", "eve"):
-            begun = time.monotonic()
             site.visitor_writes("Hello!", who=who)
             eventually(lambda: site.answered(who))  # noqa: B023
-            took.append(time.monotonic() - begun)
-    assert min(took) < A_SECOND  # the machine may be busy with other things
 
 
 def test_who_writes_during_the_poll_that_he_woke_is_picked_up_by_another(
@@ -223,7 +221,7 @@ def test_a_cut_connection_is_made_anew_and_what_came_meanwhile_is_picked_up(
         with shut(monkeypatch):
             cut(shop)
             site.visitor_writes("Hello!")
-            time.sleep(3 * A_SECOND / 2)  # several tries fail
+            time.sleep(A_SECOND / 2)  # several tries fail
             assert contents(shop) == set()  # nobody hears it, and the tick is an hour away
         eventually(lambda: len(site.answered()) == 1)
         site.visitor_writes("Still there?")
@@ -247,11 +245,18 @@ def test_while_nobody_listens_the_tick_picks_up(
 def test_stopping_does_not_wait_for_the_next_try(
     shop: Shop, site: Chat, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(wakeup, "FIRST_WAIT", wakeup.LONGEST_WAIT)
-    begun = time.monotonic()
-    with shut(monkeypatch), running_deaf(shop):
-        pass
-    assert time.monotonic() - begun < 5
+    for name in ("FIRST_WAIT", "LONGEST_WAIT"):
+        monkeypatch.setattr(wakeup, name, timedelta(hours=1))
+    ended = threading.Event()
+
+    def run_and_stop() -> None:
+        with running_deaf(shop):
+            pass
+        ended.set()
+
+    with shut(monkeypatch):
+        threading.Thread(target=run_and_stop, daemon=True).start()
+        assert ended.wait(PATIENCE)
 
 
 @contextmanager

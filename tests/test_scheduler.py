@@ -223,6 +223,25 @@ def test_a_slow_model_does_not_hold_up_importing(shop: Shop, works: Works) -> No
     assert works.model.begun == 1
 
 
+def test_a_channel_that_came_late_in_a_tick_is_polled_with_the_next_one(
+    server: EmbeddedServer, database: Database, tmp_path: Path
+) -> None:
+    with open_shop(server.url, tmp_path / "home", worker_concurrency=1) as shop:
+        works = Works(shop)
+        shop.opens("facebook", "instagram")
+        works.importer.gate.close()
+        works.ticker.tick()
+        eventually(lambda: works.importer.begun == ["facebook"])
+        shop.wait(seconds=6)
+        works.importer.gate.open()
+        eventually(lambda: works.importer.begun == ["facebook", "instagram"])
+        shop.wait(seconds=4)
+        works.ticker.tick()
+        eventually(lambda: len(works.importer.begun) == 4)
+        works.ticker.stop()
+        assert sorted(works.importer.begun) == ["facebook"] * 2 + ["instagram"] * 2
+
+
 def test_history_is_read_beside_the_ticks(shop: Shop, works: Works) -> None:
     old = shop.customer_writes("Long ago")
     shop.wait(days=1)

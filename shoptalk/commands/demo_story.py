@@ -42,7 +42,8 @@ def tell_counts(app: App) -> None:
     for order in orders:
         customer = order.customer_name or "-"
         what = f"{order.quantity} × {order.product_name}, {order.total:.2f} {order.currency}"
-        click.echo(visible(f"    {what}, for {customer}"))
+        where = f"in conversation {order.conversation_id}"  # the same shopper may come twice
+        click.echo(visible(f"    {what}, for {customer}, {where}"))
 
 
 def tell_one_in_full(app: App) -> None:

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from shoptalk.db.custody import IS_HELD
 from shoptalk.db.models import Agent, ChannelIntegration, Conversation, Order, Turn
+from shoptalk.db.opt_outs import IS_OPTED_OUT
 from shoptalk.db.selection import SelectionPolicy
 from shoptalk.db.turns import leave_to_person
 
@@ -43,6 +44,15 @@ class Spoken:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Dialogue:
+    """What was said, oldest first."""
+
+    messages: Sequence[Spoken]  #: of the turn
+    earlier: Sequence[Spoken]
+    #: not what still waits and will get an answer of its own, nor what the customer does not see
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Brief:
     """A claimed turn and what belongs to it."""
 
@@ -51,18 +61,13 @@ class Brief:
     channel: ChannelIntegration
     agent: Agent | None
     standing: Standing
-    messages: Sequence[Spoken]  #: of the turn, oldest first
-    earlier: Sequence[Spoken]
-    #: said before, oldest first; not what still waits and will get an answer of its own, nor what
-    #: the customer does not see
+    dialogue: Dialogue
     orders: Sequence[Order]  #: of the conversation, the latest first
 
 
 _STANDING = text(f"""
     SELECT queue.id, conversation.ai_enabled, burst.message_count,
-        coalesce(
-            conversation.opted_out_at >= coalesce(conversation.opted_in_at, '-infinity'), false
-        ) AS opted_out,
+        {IS_OPTED_OUT} AS opted_out,
         EXISTS (
             SELECT FROM messages AS person
             WHERE person.conversation_id = queue.conversation_id
@@ -175,15 +180,8 @@ def read_briefs(
         standing = standings[turn.id]
         if standing.person_wrote_within and not standing.answered_by_person:
             leave_to_person(session, turn)
-    said = _read_spoken(session, turns, most_earlier)
-    conversations = {
-        row.id: row
-        for row in session.scalars(
-            select(Conversation).where(
-                Conversation.id.in_([turn.conversation_id for turn in turns])
-            )
-        )
-    }
+    dialogues = read_dialogues(session, turns, most_earlier=most_earlier)
+    conversations = _by_id(session, Conversation, {turn.conversation_id for turn in turns})
     channels = _by_id(
         session, ChannelIntegration, {row.channel_integration_id for row in conversations.values()}
     )
@@ -194,7 +192,6 @@ def read_briefs(
     briefs = []
     for turn in turns:
         conversation = conversations[turn.conversation_id]
-        lines = said.get(turn.id, [])
         briefs.append(
             Brief(
                 turn=turn,
@@ -202,21 +199,28 @@ def read_briefs(
                 channel=channels[conversation.channel_integration_id],
                 agent=agents.get(conversation.agent_id or 0),
                 standing=standings[turn.id],
-                messages=[_spoken(row) for row in lines if row.is_of_turn],
-                earlier=[_spoken(row) for row in lines if not row.is_of_turn],
+                dialogue=dialogues[turn.id],
                 orders=[order for order in orders if order.conversation_id == conversation.id],
             )
         )
     return briefs
 
 
-def _read_spoken(
-    session: Session, turns: Sequence[Turn], most_earlier: int
-) -> Mapping[int, list[Row[Any]]]:
+def read_dialogues(
+    session: Session, turns: Sequence[Turn], *, most_earlier: int
+) -> Mapping[int, Dialogue]:
+    """What was said in turns and up to them, by their ids."""
     rows = session.execute(
         _SPOKEN, {"turns": [turn.id for turn in turns], "most_earlier": most_earlier}
     )
-    return {turn_id: list(lines) for turn_id, lines in groupby(rows, lambda row: row.turn_id)}
+    said = {turn_id: list(lines) for turn_id, lines in groupby(rows, lambda row: row.turn_id)}
+    return {
+        turn.id: Dialogue(
+            messages=[_spoken(row) for row in said.get(turn.id, ()) if row.is_of_turn],
+            earlier=[_spoken(row) for row in said.get(turn.id, ()) if not row.is_of_turn],
+        )
+        for turn in turns
+    }
 
 
 def _spoken(row: Row[Any]) -> Spoken:

@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import case, func, or_, select, text, update
+from sqlalchemy import func, or_, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -146,42 +146,46 @@ def advance_watermark(
     begun_at: datetime,
     polled_at: datetime,
     next_poll_at: datetime | None,
+    usage_percent: int | None = None,
 ) -> None:
     """Note a complete poll. The watermark only moves forward, whoever polls at the same time.
 
     Args:
         has_moved: something new was listed; False where only time has passed.
+        usage_percent: of the allowance; None where the platform did not tell.
     """
-    if to is not None:
-        moved = or_(
-            ChannelIntegration.last_fetch_timestamp.is_(None),
-            ChannelIntegration.last_fetch_timestamp < to,
-        )
-        session.execute(
-            update(ChannelIntegration)
-            .where(ChannelIntegration.id == channel_id, moved)
-            .values(
-                last_fetch_timestamp=to,
-                watermark_moved_at=polled_at
-                if has_moved
-                else ChannelIntegration.watermark_moved_at,
-            )
-        )
     session.execute(
-        update(ChannelIntegration)
-        .where(ChannelIntegration.id == channel_id)
-        .values(
-            last_poll_at=func.greatest(ChannelIntegration.last_poll_at, begun_at),
-            last_error=None,
-            remedy=None,
-            failures=0,
-            # None: as it was claimed; but what a failure asked to wait for is over
-            next_poll_at=func.coalesce(
-                next_poll_at,
-                case((ChannelIntegration.failures == 0, ChannelIntegration.next_poll_at)),
-            ),
-        )
+        _ADVANCE,
+        {
+            "channel_id": channel_id,
+            "to": to,
+            "has_moved": has_moved,
+            "begun_at": begun_at,
+            "polled_at": polled_at,
+            "next_poll_at": next_poll_at,
+            "usage_percent": usage_percent,
+        },
     )
+
+
+#: One statement, and text: it ends each poll. Without a `next_poll_at` the channel is due as it was
+#: claimed; but what a failure asked to wait for is over.
+_ADVANCE = text("""
+    UPDATE channel_integrations SET
+        last_fetch_timestamp = greatest(last_fetch_timestamp, CAST(:to AS timestamptz)),
+        watermark_moved_at = CASE
+            WHEN :has_moved AND last_fetch_timestamp IS DISTINCT FROM
+                greatest(last_fetch_timestamp, CAST(:to AS timestamptz))
+            THEN :polled_at ELSE watermark_moved_at END,
+        last_poll_at = greatest(last_poll_at, CAST(:begun_at AS timestamptz)),
+        usage_percent = coalesce(CAST(:usage_percent AS int), usage_percent),
+        last_error = NULL,
+        remedy = NULL,
+        failures = 0,
+        next_poll_at = coalesce(CAST(:next_poll_at AS timestamptz),
+            CASE WHEN failures = 0 THEN next_poll_at END)
+    WHERE id = :channel_id
+""")
 
 
 def note_usage(session: Session, channel_id: int, *, percent: int | None) -> None:

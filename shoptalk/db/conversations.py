@@ -3,13 +3,12 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import and_, or_, select, tuple_, update
+from sqlalchemy import or_, select, tuple_, update
 from sqlalchemy.orm import Session
 
-from shoptalk.db.models import Conversation, Message, Turn
+from shoptalk.db.models import Conversation, Message
 from shoptalk.errors import UsageError
 from shoptalk.types import (
-    BEHIND_THE_SCENES,
     OUR_SIDE,
     ConversationStatus,
     Outcome,
@@ -106,29 +105,6 @@ def list_messages(
     if outcome is not None:
         statement = statement.where(Message.outcome == outcome)
     return session.scalars(statement.order_by(Message.id.desc()).limit(limit)).all()
-
-
-def earlier_messages(session: Session, turn: Turn, *, limit: int) -> list[Message]:
-    """What was said before a turn, oldest first: neither the turn's own messages, nor those that
-    still wait to be gathered and will get an answer of their own.
-    """
-    waits = and_(
-        Message.sender_type == SenderType.CUSTOMER,
-        ~Message.is_old,
-        ~Message.reply_sent,
-        Message.outcome.is_(None),
-    )
-    newest = session.scalars(
-        select(Message)
-        .where(
-            Message.conversation_id == turn.conversation_id,
-            ~waits,
-            Message.sender_type.not_in(BEHIND_THE_SCENES),
-        )
-        .order_by(Message.created_at.desc(), Message.sequence_no.desc(), Message.id.desc())
-        .limit(limit)
-    ).all()
-    return list(reversed(newest))
 
 
 def last_messages(session: Session, conversation_id: int, *, limit: int) -> list[Message]:

@@ -1,13 +1,14 @@
 """Queries on deliveries. Callers own the transaction; nothing here commits."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import and_, case, null, select, text, update
 from sqlalchemy.orm import Session
 
 from shoptalk.db.models import Conversation, Delivery, Message, Turn, TurnStatus
-from shoptalk.db.turns import lock_conversation
+from shoptalk.db.turns import lock_conversations
 from shoptalk.errors import UsageError
 from shoptalk.types import SenderType
 
@@ -42,53 +43,63 @@ def begin_sending(session: Session, turn: Turn, delivery: Delivery, *, now: date
 
 _RECORD_SENT = text("""
     WITH conversation AS (
-        SELECT id, sequence_last FROM conversations WHERE id = :conversation_id
-        FOR NO KEY UPDATE
+        SELECT id, sequence_last FROM conversations WHERE id = ANY(:conversation_ids)
+        ORDER BY channel_integration_id, thread_id FOR NO KEY UPDATE
+    ), receipt AS (
+        SELECT * FROM conversation JOIN unnest(
+            CAST(:conversation_ids AS bigint[]), CAST(:delivery_ids AS bigint[]),
+            CAST(:message_ids AS text[]), CAST(:contents AS text[]),
+            CAST(:check_at AS timestamptz[])
+        ) AS sent (id, delivery_id, message_id, content, check_at) USING (id)
     ), delivery AS (
-        UPDATE deliveries SET status = 'sent', message_id = :message_id, sent_at = :now,
-            failure_reason = NULL, check_at = :check_at
-        FROM conversation WHERE deliveries.id = :delivery_id
+        UPDATE deliveries SET status = 'sent', message_id = receipt.message_id, sent_at = :now,
+            failure_reason = NULL, check_at = receipt.check_at
+        FROM receipt WHERE deliveries.id = receipt.delivery_id
     ), stored AS (
         INSERT INTO messages (
             conversation_id, message_id, content, sender_type, is_old, reply_sent, created_at,
             imported_at, sequence_no, status)
-        SELECT id, :message_id, :content, 'agent', false, false, :now, :now,
+        SELECT id, message_id, content, 'agent', false, false, :now, :now,
             sequence_last + 1, 'sent'
-        FROM conversation
+        FROM receipt
         -- polling was quicker and took it for a person's
         ON CONFLICT (message_id) DO UPDATE SET sender_type = 'agent', status = 'sent'
-        RETURNING xmax = 0 AS is_new
+        RETURNING conversation_id, xmax = 0 AS is_new
     )
     UPDATE conversations SET
         sequence_last = conversation.sequence_last + 1,
-        message_count = message_count + (SELECT count(*) FROM stored WHERE is_new),
+        message_count = message_count + CAST(stored.is_new AS int),
         last_message_at = greatest(last_message_at, :now)
-    FROM conversation WHERE conversations.id = conversation.id
+    FROM conversation JOIN stored ON stored.conversation_id = conversation.id
+    WHERE conversations.id = conversation.id
 """)
 
 
-def record_sent(
-    session: Session,
-    delivery: Delivery,
-    message_id: str,
-    *,
-    now: datetime,
-    check_at: datetime | None = None,
-) -> None:
-    """The platform took it: keep its id, and the message as one of the conversation's.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Receipt:
+    """The platform took a delivery."""
+
+    delivery: Delivery
+    message_id: str  #: the platform's
+    check_at: datetime | None = None
+    #: when to ask what became of it; None: the platform does not tell
+
+
+def record_sent(session: Session, receipts: Sequence[Receipt], *, now: datetime) -> None:
+    """Keep the platform's ids, and the messages as some of their conversations'.
 
     Args:
-        check_at: when to ask what became of it; None: the platform does not tell.
+        receipts: at most one of each conversation.
     """
     session.execute(
         _RECORD_SENT,
         {
-            "delivery_id": delivery.id,
-            "message_id": message_id,
-            "content": delivery.content,
-            "conversation_id": delivery.conversation_id,
+            "conversation_ids": [receipt.delivery.conversation_id for receipt in receipts],
+            "delivery_ids": [receipt.delivery.id for receipt in receipts],
+            "message_ids": [receipt.message_id for receipt in receipts],
+            "contents": [receipt.delivery.content for receipt in receipts],
+            "check_at": [receipt.check_at for receipt in receipts],
             "now": now,
-            "check_at": check_at,
         },
     )
 
@@ -157,7 +168,7 @@ def retry(session: Session, delivery: Delivery, *, now: datetime) -> None:
     Raises:
         UsageError: another turn of the conversation is open, or the customer has opted out.
     """
-    lock_conversation(session, delivery.conversation_id)
+    lock_conversations(session, [delivery.conversation_id])
     conversation = session.get_one(Conversation, delivery.conversation_id, populate_existing=True)
     if conversation.is_opted_out:
         raise UsageError("The customer has opted out: nothing may be sent until they opt in.")

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from shoptalk.db.models import Conversation, Delivery, Message, Turn, TurnStatus
 from shoptalk.db.opt_outs import note_opted_out
-from shoptalk.db.turns import lock_conversation
+from shoptalk.db.turns import lock_conversations
 from shoptalk.types import DeliveryReport, Outcome
 
 FIRST_CHECK = timedelta(seconds=30)
@@ -32,7 +32,7 @@ def deliveries_to_check(
             Delivery.check_at <= now,
             Delivery.message_id.is_not(None),
         )
-        .order_by(Delivery.check_at)
+        .order_by(Delivery.check_at, Delivery.id)
         .limit(limit)
     )
     return [message_id for message_id in found if message_id is not None]
@@ -92,7 +92,7 @@ def _note_failed(
     report: DeliveryReport,
 ) -> None:
     """It never arrived: the turn was not answered after all, and a person sees why."""
-    lock_conversation(session, conversation_id)
+    lock_conversations(session, [conversation_id])
     turn = session.get_one(Turn, turn_id, with_for_update=True, populate_existing=True)
     if turn.closed_at is None:
         return

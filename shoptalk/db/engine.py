@@ -25,11 +25,21 @@ class Database:
 
     engine: Engine
     _sessions: sessionmaker[Session]
+    _reading: sessionmaker[Session]
 
     @contextmanager
     def transaction(self) -> Iterator[Session]:
         """A session that commits at the end of the block, or rolls back."""
         with self._sessions.begin() as session:
+            yield session
+
+    @contextmanager
+    def reading(self) -> Iterator[Session]:
+        """A session without a transaction, for reads that need not agree with each other.
+
+        Each statement is one round trip, where a transaction takes two more.
+        """
+        with self._reading() as session:
             yield session
 
     def close(self) -> None:
@@ -58,7 +68,13 @@ def connect(url: str, *, pool_size: int = 5) -> Database:
     except (ArgumentError, ValueError):
         raise UsageError("DATABASE_URL cannot be understood as a PostgreSQL address.") from None
     _ping_after_idling(engine)
-    return Database(engine, sessionmaker(engine, expire_on_commit=False))
+    return Database(
+        engine,
+        sessionmaker(engine, expire_on_commit=False),
+        sessionmaker(
+            engine.execution_options(isolation_level="AUTOCOMMIT"), expire_on_commit=False
+        ),
+    )
 
 
 def _ping_after_idling(engine: Engine) -> None:

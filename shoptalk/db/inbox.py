@@ -60,16 +60,7 @@ def find_threads(
 ) -> dict[str, KnownThread]:
     """What is stored about these threads; the unknown ones are absent."""
     rows = session.execute(
-        select(
-            Conversation.thread_id,
-            Conversation.thread_updated_at,
-            Conversation.history_complete,
-            Conversation.read_again_at,
-            Conversation.read_failures,
-        ).where(
-            Conversation.channel_integration_id == channel_id,
-            Conversation.thread_id.in_(thread_ids),
-        )
+        _FIND_THREADS, {"channel_id": channel_id, "thread_ids": list(thread_ids)}
     )
     return {
         row.thread_id: KnownThread(
@@ -80,6 +71,13 @@ def find_threads(
         )
         for row in rows
     }
+
+
+_FIND_THREADS = text("""
+    SELECT thread_id, thread_updated_at, history_complete, read_again_at, read_failures
+    FROM conversations
+    WHERE channel_integration_id = :channel_id AND thread_id = ANY(:thread_ids)
+""")
 
 
 def find_stored(session: Session, message_ids: Sequence[str]) -> set[str]:
@@ -378,13 +376,19 @@ def read_again_later(
 
 def threads_to_read_again(
     session: Session, channel_id: int, *, now: datetime, limit: int
-) -> Sequence[Conversation]:
-    return session.scalars(
-        select(Conversation)
-        .where(Conversation.channel_integration_id == channel_id, Conversation.read_again_at <= now)
-        .order_by(Conversation.read_again_at, Conversation.id)
-        .limit(limit)
+) -> Sequence[Row[Any]]:
+    """Their `thread_id`, `customer_id`, `thread_updated_at` and `read_failures`."""
+    return session.execute(
+        _TO_READ_AGAIN, {"channel_id": channel_id, "now": now, "limit": limit}
     ).all()
+
+
+_TO_READ_AGAIN = text("""
+    SELECT thread_id, customer_id, thread_updated_at, read_failures FROM conversations
+    WHERE channel_integration_id = :channel_id AND read_again_at <= :now
+    ORDER BY read_again_at, id
+    LIMIT :limit
+""")
 
 
 def count_history(session: Session, channel_id: int) -> tuple[int, int]:

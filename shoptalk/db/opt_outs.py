@@ -26,6 +26,11 @@ class Word:
     outcome: Outcome | None = None  #: None: it is answered like any other message
 
 
+#: Whether the latest word of the customer of `conversation` is that nothing more be sent.
+IS_OPTED_OUT = """
+    (conversation.opted_out_at >= coalesce(conversation.opted_in_at, '-infinity')) IS TRUE
+"""
+
 _NOTE_WORDS = text("""
     UPDATE conversations SET
         opted_out_at = greatest(opted_out_at, said.out_at),

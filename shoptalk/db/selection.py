@@ -13,6 +13,7 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from shoptalk.db.custody import IS_HELD
+from shoptalk.db.opt_outs import IS_OPTED_OUT
 from shoptalk.db.unread import IS_NOT_AHEAD, WAITS_FOR
 from shoptalk.types import Outcome
 
@@ -69,7 +70,7 @@ _SETTLE_OPTED_OUT = text(f"""
     WITH out AS (
         SELECT conversation.id FROM conversations AS conversation
         WHERE conversation.id = {_HAVE_WAITING}
-          AND conversation.opted_out_at >= coalesce(conversation.opted_in_at, '-infinity')
+          AND {IS_OPTED_OUT}
           AND EXISTS (
             SELECT FROM messages AS message
             WHERE message.conversation_id = conversation.id AND {_WAITING})

@@ -8,26 +8,31 @@ Whoever changes more than one table locks the conversation first, then its turn,
 messages: storing, gathering and sending meet on the same rows all the time.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 
-from sqlalchemy import func, select, text, tuple_, update
+from sqlalchemy import select, text, tuple_, update
 from sqlalchemy.orm import Session, aliased
 
-from shoptalk.db.models import Conversation, Delivery, Message, Turn, TurnStatus
+from shoptalk.db.models import Conversation, Delivery, Message, Turn
 from shoptalk.db.presence import CLAIMANT_IS_GONE
 from shoptalk.types import ConversationState, Outcome, SenderType
 
 # Turns of channels that are disconnected or refused by their platform stay where they are.
+_OPEN_TURNS = """
+    ai_response_queue AS queue
+    JOIN conversations AS conversation ON conversation.id = queue.conversation_id
+    JOIN channel_integrations AS channel ON channel.id = conversation.channel_integration_id
+    WHERE queue.status IN ('buffering', 'sending')
+      AND channel.is_connected AND channel.stopped_at IS NULL
+"""
+
 _CLAIM_DUE = text(f"""
     WITH due AS (
         SELECT queue.id
-        FROM ai_response_queue AS queue
-        JOIN conversations AS conversation ON conversation.id = queue.conversation_id
-        JOIN channel_integrations AS channel ON channel.id = conversation.channel_integration_id
-        WHERE queue.status IN ('buffering', 'sending') AND queue.due_at <= :now
+        FROM {_OPEN_TURNS}
+          AND queue.due_at <= :now
           AND (queue.claimed_until IS NULL OR queue.claimed_until < :now OR {CLAIMANT_IS_GONE})
-          AND channel.is_connected AND channel.stopped_at IS NULL
         ORDER BY queue.due_at
         LIMIT :limit
         FOR UPDATE OF queue SKIP LOCKED
@@ -49,14 +54,17 @@ def claim_due(
     return sorted(turns, key=lambda turn: turn.due_at)
 
 
+_NEXT_DUE = text(f"""
+    SELECT min(queue.due_at)
+    FROM {_OPEN_TURNS}
+      AND queue.claimed_until IS NULL
+""")  # noqa: S608
+
+
 def next_due(session: Session) -> datetime | None:
     """When the next turn is due that nobody has claimed."""
-    return session.scalar(
-        select(func.min(Turn.due_at)).where(
-            Turn.status.in_([TurnStatus.BUFFERING, TurnStatus.SENDING]),
-            Turn.claimed_until.is_(None),
-        )
-    )
+    due_at: datetime | None = session.scalar(_NEXT_DUE)
+    return due_at
 
 
 # In the order in which storing locks them, so that the two never wait for each other.
@@ -64,6 +72,13 @@ _LOCK_CONVERSATIONS = text("""
     SELECT FROM conversations WHERE id = ANY(:ids)
     ORDER BY channel_integration_id, thread_id FOR NO KEY UPDATE
 """)
+
+
+def lock_conversations(session: Session, ids: Sequence[int]) -> None:
+    """Be the only one to change these conversations and what hangs on them, until the end."""
+    session.execute(_LOCK_CONVERSATIONS, {"ids": ids})
+
+
 _SHOW_PROCESSING = text(
     "UPDATE conversations SET conversation_state = 'processing' WHERE id = ANY(:ids)"
 )
@@ -71,17 +86,9 @@ _SHOW_PROCESSING = text(
 
 def show_processing(session: Session, turns: Sequence[Turn]) -> None:
     """Say on their conversations that turns were claimed. Apart from the claim: see the order."""
-    ids = {"ids": [turn.conversation_id for turn in turns]}
-    session.execute(_LOCK_CONVERSATIONS, ids)
-    session.execute(_SHOW_PROCESSING, ids)
-
-
-_LOCK_CONVERSATION = text("SELECT FROM conversations WHERE id = :id FOR NO KEY UPDATE")
-
-
-def lock_conversation(session: Session, conversation_id: int) -> None:
-    """Be the only one to change this conversation and what hangs on it, until the end."""
-    session.execute(_LOCK_CONVERSATION, {"id": conversation_id})
+    ids = [turn.conversation_id for turn in turns]
+    lock_conversations(session, ids)
+    session.execute(_SHOW_PROCESSING, {"ids": ids})
 
 
 def hold(session: Session, turn: Turn, *, until: datetime) -> bool:
@@ -99,35 +106,41 @@ def _change(session: Session, turn: Turn, **values: object) -> bool:
     return changed.first() is not None
 
 
-_LOCK_TURN = text("""
+_LOCK_TURNS = text("""
     WITH conversation AS (
-        SELECT id FROM conversations WHERE id = :conversation_id FOR NO KEY UPDATE
+        SELECT id FROM conversations WHERE id = ANY(:conversation_ids)
+        ORDER BY channel_integration_id, thread_id FOR NO KEY UPDATE
     )
     SELECT queue.* FROM conversation
     JOIN ai_response_queue AS queue ON queue.conversation_id = conversation.id
-    WHERE queue.id = :turn_id AND queue.claimed_by = :claimant
-      AND queue.status IN ('buffering', 'sending')
+    JOIN unnest(CAST(:turn_ids AS bigint[]), CAST(:claimants AS text[])) AS ours (id, claimant)
+        ON queue.id = ours.id AND queue.claimed_by = ours.claimant
+    WHERE queue.status = 'buffering'
     FOR UPDATE OF queue
 """)
 
 
-def lock(session: Session, turn: Turn) -> Turn | None:
-    """The turn as it is now, kept so until the transaction ends; None when it is not ours."""
-    return session.scalars(
-        select(Turn).from_statement(_LOCK_TURN).execution_options(populate_existing=True),
+def lock(session: Session, turns: Sequence[Turn]) -> Mapping[int, Turn]:
+    """Turns to be answered as they are now, by id, kept so until the transaction ends.
+
+    Those that are not ours any more, or have an answer, are not among them.
+    """
+    rows = session.scalars(
+        select(Turn).from_statement(_LOCK_TURNS).execution_options(populate_existing=True),
         {
-            "conversation_id": turn.conversation_id,
-            "turn_id": turn.id,
-            "claimant": turn.claimed_by,
+            "conversation_ids": [turn.conversation_id for turn in turns],
+            "turn_ids": [turn.id for turn in turns],
+            "claimants": [turn.claimed_by for turn in turns],
         },
-    ).one_or_none()
+    )
+    return {turn.id: turn for turn in rows}
 
 
 def put_back(
     session: Session, turn: Turn, *, due_at: datetime, error: str | None, failed: bool
 ) -> bool:
     """Give the turn up for now; it is due again at a moment. False: the claim was lost."""
-    lock_conversation(session, turn.conversation_id)
+    lock_conversations(session, [turn.conversation_id])
     ours = _change(
         session,
         turn,
@@ -148,7 +161,7 @@ def put_back(
 
 def leave_to_person(session: Session, turn: Turn) -> None:
     """Take out of the turn what a person answered before the customer wrote on."""
-    lock_conversation(session, turn.conversation_id)
+    lock_conversations(session, [turn.conversation_id])
     answer = aliased(Message)
     answered = session.execute(
         update(Message)
@@ -181,9 +194,11 @@ def leave_for_next_turn(session: Session, turn: Turn, seen: Sequence[int]) -> No
 
 _WRITE_DOWN = text("""
     WITH turn AS (
-        UPDATE ai_response_queue SET status = 'sending', error = NULL, claimed_until = :until
-        WHERE id = :turn_id AND claimed_by = :claimant
-        RETURNING id, workspace_id, conversation_id
+        UPDATE ai_response_queue AS queue
+        SET status = 'sending', error = NULL, claimed_until = :until
+        FROM unnest(CAST(:turn_ids AS bigint[]), CAST(:claimants AS text[])) AS ours (id, claimant)
+        WHERE queue.id = ours.id AND queue.claimed_by = ours.claimant
+        RETURNING queue.id, workspace_id, conversation_id
     )
     INSERT INTO deliveries (workspace_id, conversation_id, turn_id, part_no, content, created_at,
         status, sending_at, attempts)
@@ -191,40 +206,62 @@ _WRITE_DOWN = text("""
         CASE WHEN part.no = 1 THEN 'sending' ELSE 'waiting' END,
         CASE WHEN part.no = 1 THEN CAST(:now AS timestamptz) END,
         CASE WHEN part.no = 1 THEN 1 ELSE 0 END
-    FROM turn, unnest(CAST(:parts AS text[])) WITH ORDINALITY AS part (content, no)
+    FROM turn
+    JOIN unnest(CAST(:part_of AS bigint[]), CAST(:numbers AS int[]), CAST(:contents AS text[]))
+        AS part (turn_id, no, content) ON part.turn_id = turn.id
+    ORDER BY turn.id, part.no
     RETURNING *
 """)
 
 
 def write_down(
-    session: Session, turn: Turn, parts: Sequence[str], *, now: datetime, until: datetime
-) -> Sequence[Delivery]:
-    """The answer becomes deliveries, in order, before anything is sent.
+    session: Session, answers: Mapping[Turn, Sequence[str]], *, now: datetime, until: datetime
+) -> Mapping[int, Sequence[Delivery]]:
+    """Answers become deliveries, in order, before anything is sent.
 
-    The first is marked `sending`: the caller, who has the turn locked, sends it at once. The claim
-    is lengthened `until` then.
+    The first of each is marked `sending`: the caller, who has the turns locked, sends it at once.
+    The claims are lengthened `until` then.
+
+    Args:
+        answers: the parts of each.
+
+    Returns:
+        The deliveries of each turn, by its id.
     """
+    if not answers:
+        return {}
+    parts = [
+        (turn.id, number, content)
+        for turn, contents in answers.items()
+        for number, content in enumerate(contents, 1)
+    ]
     written = session.scalars(
         select(Delivery).from_statement(_WRITE_DOWN),
         {
-            "turn_id": turn.id,
-            "claimant": turn.claimed_by,
-            "parts": list(parts),
+            "turn_ids": [turn.id for turn in answers],
+            "claimants": [turn.claimed_by for turn in answers],
+            "part_of": [turn_id for turn_id, _, _ in parts],
+            "numbers": [number for _, number, _ in parts],
+            "contents": [content for _, _, content in parts],
             "now": now,
             "until": until,
         },
-    ).all()
-    return sorted(written, key=lambda delivery: delivery.part_no)
+    )
+    of_turn: dict[int, list[Delivery]] = {turn.id: [] for turn in answers}
+    for delivery in sorted(written, key=lambda delivery: delivery.part_no):
+        of_turn[delivery.turn_id].append(delivery)
+    return of_turn
 
 
 _CLOSE = text("""
     WITH turn AS (
-        UPDATE ai_response_queue SET
+        UPDATE ai_response_queue AS queue SET
             status = CASE WHEN :answered THEN 'answered' ELSE 'closed' END,
             outcome = :outcome, error = :error, closed_at = :now,
             claimed_by = NULL, claimed_until = NULL
-        WHERE id = :turn_id AND claimed_by = :claimant
-        RETURNING id, conversation_id
+        FROM unnest(CAST(:turn_ids AS bigint[]), CAST(:claimants AS text[])) AS ours (id, claimant)
+        WHERE queue.id = ours.id AND queue.claimed_by = ours.claimant
+        RETURNING queue.id, conversation_id
     ), message AS (
         UPDATE messages SET outcome = :outcome, reply_sent = :answered, failure_reason = :error
         FROM turn WHERE messages.turn_id = turn.id
@@ -238,29 +275,34 @@ _CLOSE = text("""
 
 def close(
     session: Session,
-    turn: Turn,
+    turns: Sequence[Turn],
     outcome: Outcome,
     *,
     now: datetime,
     error: str | None = None,
     is_locked: bool = False,
-) -> bool:
-    """End the turn: its messages get the outcome. False: the claim was lost, nothing changed.
+) -> Collection[int]:
+    """End turns: their messages get the outcome.
 
     Args:
-        is_locked: this transaction has the conversation to itself already.
+        is_locked: this transaction has the conversations to itself already.
+
+    Returns:
+        The ids of those that were ended; the claim on the others was lost, and nothing changed.
     """
+    if not turns:
+        return ()
     if not is_locked:
-        lock_conversation(session, turn.conversation_id)
-    closed = session.execute(
+        lock_conversations(session, [turn.conversation_id for turn in turns])
+    closed = session.scalars(
         _CLOSE,
         {
-            "turn_id": turn.id,
-            "claimant": turn.claimed_by,
+            "turn_ids": [turn.id for turn in turns],
+            "claimants": [turn.claimed_by for turn in turns],
             "outcome": outcome,
             "answered": outcome == Outcome.ANSWERED,
             "error": error,
             "now": now,
         },
     )
-    return closed.first() is not None
+    return set(closed)

@@ -26,7 +26,7 @@ from shoptalk.importer.plan import EVERY_TICK, PollPlan
 from shoptalk.importer.poll import poll_channel
 from shoptalk.importer.reader import Reader
 from shoptalk.importer.report import RunReport
-from shoptalk.importer.sizes import PageSizes
+from shoptalk.importer.sizes import PageSizes, listed_after
 from shoptalk.platforms.base import Platform
 from shoptalk.types import Clock
 
@@ -35,6 +35,7 @@ log = logging.getLogger(__name__)
 POLL = "poll"
 FIRST_WAIT = timedelta(seconds=10)
 LONGEST_WAIT = timedelta(minutes=10)
+CIRCUIT_READ_EVERY = timedelta(seconds=1)  #: that is not known to have failed
 
 OnProgress = Callable[[ChannelIntegration, Progress], None]
 
@@ -72,6 +73,8 @@ class Importer:
         self._more_tries = more_tries
         self._plan = plan
         self._clock = clock
+        self._listed: dict[int, int] = {}  # threads that will do for a channel's next poll
+        self._sound: dict[str, datetime] = {}  # platforms without a failure, when we looked
 
     def import_side_by_side(
         self,
@@ -98,7 +101,7 @@ class Importer:
         return reports
 
     def poll(self, channel: ChannelIntegration) -> RunReport:
-        return self._run(
+        report = self._run(
             POLL,
             channel,
             lambda reader, report: poll_channel(
@@ -111,6 +114,9 @@ class Importer:
                 clock=self._clock,
             ),
         )
+        if report.error is None:
+            self._listed[channel.id] = listed_after(report.listed)
+        return report
 
     def read_history(
         self,
@@ -160,7 +166,12 @@ class Importer:
         try:
             has_failed = self._check_circuit(channel)
             platform = self._platform_of(channel)
-            sizes = PageSizes(channel.page_sizes, platform.can, clock=self._clock)
+            sizes = PageSizes(
+                channel.page_sizes,
+                platform.can,
+                clock=self._clock,
+                listed=self._listed.get(channel.id) if kind == POLL else None,
+            )
             pace = self._pace_of(channel)
             reader = Reader(
                 platform,
@@ -209,8 +220,13 @@ class Importer:
             Whether it has failed lately.
         """
         now = self._clock()
-        with self._database.transaction() as session:
+        looked_at = self._sound.get(channel.channel)
+        if looked_at is not None and now - looked_at < CIRCUIT_READ_EVERY:
+            return False
+        with self._database.reading() as session:
             broken = circuits.find(session, channel.channel)
+        if broken is None or not broken.failures:
+            self._sound[channel.channel] = now
         if broken is not None and broken.open_until is not None and broken.open_until > now:
             raise _CircuitOpen(
                 f"the platform fails again and again: {broken.last_error}",
@@ -233,6 +249,7 @@ class Importer:
         self, channel: ChannelIntegration, report: RunReport, error: Exception, said: str
     ) -> None:
         now = self._clock()
+        self._sound.pop(channel.channel, None)
         report.finish(now=now, error=said)
         with self._database.transaction() as session:
             if isinstance(error, ChannelStopped):

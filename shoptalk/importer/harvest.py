@@ -9,7 +9,7 @@ a walk is whole, or until that has been waited for long enough.
 """
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from sqlalchemy.orm import Session
 
@@ -29,6 +29,8 @@ from shoptalk.importer.reader import Reader
 from shoptalk.importer.report import RunReport
 from shoptalk.platforms.base import Page, ThreadSlice
 from shoptalk.types import Clock
+
+ONE_SECOND = timedelta(seconds=1)
 
 
 class Harvest:
@@ -59,12 +61,14 @@ class Harvest:
         self._settled_until: datetime | None = None  # as the platform says with it
         self._spoilt = 0  # records of the list that made no sense
         self.look_back_to = _look_back_to(channel, overlap)
+        self.known_whole_until = _known_whole_until(channel, overlap)
 
     def note_page(self, page: Page, *, is_first: bool) -> None:
         """What a page of the list says beside its messages."""
         if is_first:
             self._newest = max(changes(page), default=None)
             self._settled_until = page.settled_until
+        self._report.listed += _count_since(page, self.look_back_to)
         self._spoilt += len(page.unreadable)
         self._spoilt += sum(len(piece.unreadable) for piece in page.threads)
 
@@ -85,12 +89,10 @@ class Harvest:
         is_whole = complete and not self._waits_for_spoilt(now)
         reach("import.before_store")
         with self._database.transaction() as session:
-            # First, for it locks the channel's row: who stores for one channel takes turns.
-            note_usage(
-                session,
-                self._channel.id,
-                percent=self._reader.usage.percent if self._reader.usage else None,
-            )
+            percent = self._reader.usage.percent if self._reader.usage else None
+            if self._rows or self._read_again or not complete:
+                # First, for it locks the channel's row: who stores for one channel takes turns.
+                note_usage(session, self._channel.id, percent=percent)
             stored = store_threads(
                 session,
                 self._channel,
@@ -117,6 +119,7 @@ class Harvest:
                     begun_at=self._begun_at,
                     polled_at=now,
                     next_poll_at=self._next_poll_at(session, now),
+                    usage_percent=percent,
                 )
                 self._report.finish(now=now)
                 add_run(session, self._report.as_row())
@@ -199,6 +202,33 @@ def _look_back_to(channel: ChannelIntegration, overlap: timedelta) -> datetime:
     if is_settled and channel.unread_since is None:
         return channel.last_fetch_timestamp
     return channel.last_fetch_timestamp - overlap
+
+
+def _known_whole_until(channel: ChannelIntegration, overlap: timedelta) -> datetime:
+    """Up to where not even the watermark's own second can hold anything that is not stored.
+
+    Times are whole seconds. Once a poll was begun after that second was over and nothing of it
+    could be late, what was written in it is stored.
+    """
+    watermark, moved, polled = (
+        channel.last_fetch_timestamp,
+        channel.watermark_moved_at,
+        channel.last_poll_at,
+    )
+    nothing = datetime.min.replace(tzinfo=UTC)
+    if watermark is None or moved is None or polled is None or channel.unread_since is not None:
+        return nothing
+    is_over = polled >= moved + overlap + ONE_SECOND
+    return watermark if is_over else nothing
+
+
+def _count_since(page: Page, moment: datetime) -> int:
+    """How many records of the page changed since: threads, or messages where it lists those."""
+    return sum(
+        1 if piece.updated_at is not None else len(piece.messages)
+        for piece in page.threads
+        if (changed := changed_at(piece)) is None or changed > moment
+    )
 
 
 def changes(page: Page) -> Sequence[datetime]:

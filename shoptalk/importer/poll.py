@@ -118,7 +118,7 @@ class _Walk:
 
     def read_threads_again(self) -> None:
         """Threads that could not be read, or to which something may have come late."""
-        with self._database.transaction() as session:
+        with self._database.reading() as session:
             due = threads_to_read_again(
                 session, self._channel.id, now=self._clock(), limit=READ_AGAIN_AT_ONCE
             )
@@ -145,7 +145,7 @@ class _Walk:
                 return  # the list was read; these stay due
 
     def _read_changed(self, page: Page) -> None:
-        with self._database.transaction() as session:
+        with self._database.reading() as session:
             known_threads = find_threads(
                 session, self._channel.id, [piece.thread_id for piece in page.threads]
             )
@@ -202,6 +202,8 @@ class _Walk:
         """
         moment = changed_at(piece)
         if not piece.messages or moment is None or moment < self._look_back_to:
+            return
+        if moment <= self._harvest.known_whole_until:
             return
         self._harvest.add(_shown(piece))
         is_settled = self._look_back_to == self._channel.last_fetch_timestamp

@@ -23,6 +23,7 @@ class RunReport:
     channel_name: str
     started_at: datetime
     calls: int = 0
+    listed: int = 0  #: records of the list that a poll had to see
     unreadable: int = 0
     stored: Stored = field(default_factory=Stored)
     gaps: list[dict[str, Any]] = field(default_factory=list)

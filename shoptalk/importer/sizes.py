@@ -8,6 +8,7 @@ from shoptalk.platforms.base import Capabilities
 from shoptalk.types import Clock
 
 LIST_LIMIT = 25  #: threads asked for first; what a platform gives without complaint
+FEW_THREADS = 5  #: asked for first where nothing was new the last time
 THREAD_LIMIT = 100  #: messages of one thread
 PAST_LIMIT = 25  #: threads, with up to THREAD_LIMIT messages of each
 TRIED_AGAIN_AFTER = timedelta(hours=1)
@@ -19,9 +20,15 @@ class PageSize:
 
     It doubles with each full answer as far as `most`, and is halved where the platform wants less.
     What it could answer then is remembered; an hour later twice as much is tried, and so on.
+
+    Args:
+        first: what is asked for, without complaint as a rule.
+        few: asked for instead, where that will probably do; None: `first` is.
     """
 
-    def __init__(self, remembered: object, *, first: int, most: int, clock: Clock) -> None:
+    def __init__(
+        self, remembered: object, *, first: int, most: int, clock: Clock, few: int | None = None
+    ) -> None:
         self._clock = clock
         self._first = first
         self._most = most
@@ -30,13 +37,13 @@ class PageSize:
             refused_at = datetime.fromisoformat(remembered["refused_at"])
             doublings = max(0, (clock() - refused_at) // TRIED_AGAIN_AFTER)
             self._most = min(most, remembered["most"] << min(doublings, 16))
-        self.now = min(first, self._most)
+        self.now = min(first if few is None else few, self._most)
 
     def answered(self, count: int, *, in_full: bool) -> None:
         """`count` came; `in_full` unless the platform has more and gave less than was asked for."""
         if not in_full:
             self._most = min(self._most, max(self._first, count))
-        self.now = min(self.now * 2, self._most)
+        self.now = min(max(self.now, self._first) * 2, self._most)
 
     def refused(self) -> bool:
         """The platform wants less; whether less can be asked for."""
@@ -62,12 +69,27 @@ class PageSize:
 
 
 class PageSizes:
-    """The sizes of one channel's questions, as far as it is known what its platform answers."""
+    """The sizes of one channel's questions, as far as it is known what its platform answers.
 
-    def __init__(self, remembered: Mapping[str, Any], can: Capabilities, *, clock: Clock) -> None:
+    Args:
+        listed: how many threads of the list will probably do; None: nobody knows.
+    """
+
+    def __init__(
+        self,
+        remembered: Mapping[str, Any],
+        can: Capabilities,
+        *,
+        clock: Clock,
+        listed: int | None = None,
+    ) -> None:
         thread_limit = min(THREAD_LIMIT, can.readable_messages or THREAD_LIMIT)
         self.list = PageSize(
-            remembered.get("list"), first=LIST_LIMIT, most=can.most_listed, clock=clock
+            remembered.get("list"),
+            first=LIST_LIMIT,
+            most=can.most_listed,
+            clock=clock,
+            few=listed,
         )
         self.thread = PageSize(
             remembered.get("thread"), first=thread_limit, most=thread_limit, clock=clock
@@ -79,3 +101,11 @@ class PageSizes:
         sizes = {"list": self.list, "thread": self.thread, "past": self.past}
         found = {kind: size.learnt() for kind, size in sizes.items()}
         return {kind: each for kind, each in found.items() if each is not None}
+
+
+def listed_after(records: int) -> int:
+    """How much of the list will probably do in the next poll, after one that had to see so much.
+
+    A platform works for what it shows, and so do we: an idle poll need not see 25 threads.
+    """
+    return min(FEW_THREADS + 2 * records, LIST_LIMIT)

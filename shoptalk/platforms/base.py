@@ -235,6 +235,7 @@ class Platform(Protocol):
             cursor: from the previous page of the same walk; None for the first.
             limit: wished for; the platform may give fewer.
             since: for platforms that can filter; others ignore it. The caller filters anyway.
+                Threads that have not changed since may come without messages.
 
         Raises:
             UsageError: where `can.polled` is False.

@@ -96,12 +96,14 @@ class Messenger:
         limit: int,
         since: datetime | None,
     ) -> Page:
-        return self._list(cursor=cursor, limit=limit, messages=SLICE_MESSAGES)
+        return self._list(cursor=cursor, limit=limit, messages=SLICE_MESSAGES, since=since)
 
     def fetch_past(self, *, cursor: str | None, limit: int, messages: int) -> Page:
-        return self._list(cursor=cursor, limit=limit, messages=messages)
+        return self._list(cursor=cursor, limit=limit, messages=messages, since=None)
 
-    def _list(self, *, cursor: str | None, limit: int, messages: int) -> Page:
+    def _list(
+        self, *, cursor: str | None, limit: int, messages: int, since: datetime | None
+    ) -> Page:
         nested = f"messages.limit({messages}){{{MESSAGE_FIELDS}}}"
         params = {
             "platform": "messenger",
@@ -118,7 +120,7 @@ class Messenger:
         rows = nodes_of(answer.body)
         if rows is None:
             raise BadPayload("the answer holds no list of threads", platform=self.name)
-        results = [self._slice(row) for row in rows]
+        results = [self._slice(row, since) for row in rows]
         return Page(
             threads=[each for each in results if isinstance(each, ThreadSlice)],
             next_cursor=self._graph.next_cursor(answer.body),
@@ -167,12 +169,14 @@ class Messenger:
         payload = {"recipient": {"id": recipient.customer_id}, "sender_action": "typing_on"}
         self._graph.post(self._account_id, "messages", payload=payload, purpose=Purpose.TYPING)
 
-    def _slice(self, row: object) -> ThreadSlice | Unreadable:
+    def _slice(self, row: object, since: datetime | None) -> ThreadSlice | Unreadable:
         thread = self._reader.thread(row)
         if isinstance(thread, Unreadable):
             return thread
         assert isinstance(row, Mapping)
-        listing = row.get("messages")
+        is_unchanged = since is not None and thread.updated_at < since
+        # Most rows of most polls are unchanged: nobody will want their messages.
+        listing = None if is_unchanged else row.get("messages")
         messages: list[InboundMessage] = []
         unreadable: list[Unreadable] = []
         older: str | None = ""  # without a readable list of messages the thread is read by itself

@@ -4,16 +4,23 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import requests
+from requests.adapters import HTTPAdapter
 
 
 class HostSession(requests.Session):
     """Asks the environment for a host's proxy and certificates once.
 
     requests does so twice a call, which costs more than all else that a call does here.
+
+    Args:
+        connections: shared with other sessions, which share nothing else: no cookie, no token.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, connections: HTTPAdapter | None = None) -> None:
         super().__init__()
+        if connections is not None:
+            self.mount("https://", connections)
+            self.mount("http://", connections)
         self.trust_env = False
         self._of_host: dict[tuple[str, str], Any] = {}
 

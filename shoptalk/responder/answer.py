@@ -24,7 +24,7 @@ from shoptalk.db.conversations import is_stored
 from shoptalk.db.custody import note_custody
 from shoptalk.db.deliveries import deliveries_of, has_met, settle_unsent
 from shoptalk.db.engine import Database
-from shoptalk.db.models import ChannelIntegration, Delivery, Turn, TurnStatus
+from shoptalk.db.models import ChannelIntegration, Turn, TurnStatus
 from shoptalk.db.opt_outs import note_opted_out
 from shoptalk.db.selection import BufferPolicy, SelectionPolicy
 from shoptalk.errors import (
@@ -45,6 +45,7 @@ from shoptalk.responder.agent import compose_reply
 from shoptalk.responder.brevity import ask_for_less, brevity_hint, limited, parts_of
 from shoptalk.responder.context import LAST_MESSAGES, Context, Writer
 from shoptalk.responder.deliver import ClaimLost, Courier
+from shoptalk.responder.ledger import Answer, Ledger, Written
 from shoptalk.responder.loops import is_loop
 from shoptalk.responder.manners import hand_over, recipient_of, typing_shown
 from shoptalk.responder.model.base import Model, Prompt
@@ -85,6 +86,7 @@ class Answerer:
     """Answers turns that this process has claimed."""
 
     database: Database
+    ledger: Ledger
     model: Model
     platform_of: Callable[[ChannelIntegration], Platform]
     policy: AnswerPolicy
@@ -143,9 +145,10 @@ class Answerer:
         return None
 
     def _answer(self, context: Context, platform: Platform) -> Outcome | None:
-        turn = context.brief.turn
+        turn, dialogue = context.brief.turn, context.brief.dialogue
         courier = Courier(
             database=self.database,
+            ledger=self.ledger,
             platform=platform,
             conversation=context.brief.conversation,
             why_not=lambda: self._why_not_now(context, platform),
@@ -161,14 +164,14 @@ class Answerer:
             why_not = self._why_not(context, context.brief.standing, platform, state)
             if why_not is None and state.custody is not None:  # what was read may be outdated
                 why_not = self._why_not_now(context, platform, state)
-            if why_not is None and is_loop([*context.brief.earlier, *context.brief.messages]):
+            if why_not is None and is_loop([*dialogue.earlier, *dialogue.messages]):
                 why_not = Outcome.LOOP
             if why_not is not None:
                 return self._close(turn, why_not, None)
             with typing_shown(platform, _asked_by(context)):
                 parts = self._compose(context, platform, state)
-                why_not, written = self._write_down(context, platform, parts)
-                outcome = why_not or courier.send_new(turn, written)
+                written = self._write_down(context, platform, parts)
+                outcome = written.why_not or courier.send_new(turn, written.deliveries)
         if outcome != Outcome.ANSWERED:
             return self._close(turn, outcome, None)
         log.info("a turn ended", extra=_about(turn) | {"outcome": outcome, "error": None})
@@ -290,41 +293,27 @@ class Answerer:
         log.info("create_order", extra={"turn_id": turn.id, "ok": result["ok"]})
         return tools.as_json(result)
 
-    def _write_down(
-        self, context: Context, platform: Platform, parts: Sequence[str]
-    ) -> tuple[Outcome | None, Sequence[Delivery]]:
+    def _write_down(self, context: Context, platform: Platform, parts: Sequence[str]) -> Written:
         """Look once more at what happened meanwhile, and write the answer down if it still fits.
-
-        Returns:
-            Why it is not sent after all, or what was written down, to be sent at once.
 
         Raises:
             ClaimLost, _Superseded: the answer is thrown away.
         """
-        turn, seen = context.brief.turn, context.brief.messages
         state = self._thread_state(context, platform)
-        now = self.clock()
-        written: Sequence[Delivery] = ()
-        with self.database.transaction() as session:
-            current = turns.lock(session, turn)
-            if current is None:
-                raise ClaimLost
-            standing = self._standing(session, turn)
-            why_not = self._why_not(context, standing, platform, state)
-            written_since = standing.message_count > len(seen)
-            superseded = written_since and now < current.created_at + self.policy.buffer.longest
-            if why_not is None and superseded:
-                turns.put_back(session, turn, due_at=current.due_at, error=None, failed=False)
-            elif why_not is None:
-                if written_since:
-                    turns.leave_for_next_turn(session, turn, seen=[line.id for line in seen])
-                until = now + self.policy.claim_lasts
-                written = turns.write_down(session, turn, parts, now=now, until=until)
-            reach("reply.in_write_down")
+        written = self.ledger.write_down(
+            Answer(
+                turn=context.brief.turn,
+                parts=parts,
+                seen=[line.id for line in context.brief.dialogue.messages],
+                why_not=lambda standing: self._why_not(context, standing, platform, state),
+            )
+        )
         reach("reply.written_down")
-        if why_not is None and superseded:
+        if written.is_lost:
+            raise ClaimLost
+        if written.is_superseded:
             raise _Superseded
-        return why_not, written
+        return written
 
     def _put_back(self, turn: Turn, error: ShoptalkError, *, wait: timedelta, failed: bool) -> None:
         due_at = self.clock() + wait
@@ -336,12 +325,12 @@ class Answerer:
         """End the turn; what was written down and not sent ends with it."""
         uncertain = outcome == Outcome.DELIVERY_UNCERTAIN
         with self.database.transaction() as session:
-            turns.lock_conversation(session, turn.conversation_id)
+            turns.lock_conversations(session, [turn.conversation_id])
             if uncertain and has_met(session, turn):  # an import has, meanwhile
                 turns.put_back(session, turn, due_at=self.clock(), error=error, failed=False)
                 return None
             ours = turns.close(
-                session, turn, outcome, now=self.clock(), error=error, is_locked=True
+                session, [turn], outcome, now=self.clock(), error=error, is_locked=True
             )
             if ours and outcome != Outcome.ANSWERED:
                 settle_unsent(
@@ -364,7 +353,7 @@ def _hinted(prompt: Prompt, hint: str | None) -> Prompt:
 
 def _asked_by(context: Context) -> Recipient:
     """Whom to show that an answer is written, and to what."""
-    messages = context.brief.messages
+    messages = context.brief.dialogue.messages
     last = messages[-1].message_id if messages else None
     return replace(recipient_of(context.brief.conversation), last_message_id=last)
 

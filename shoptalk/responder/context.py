@@ -59,10 +59,11 @@ class Writer:
         shared = workspace_id, agent.id if agent else None
         if shared not in self._instructions:
             self._instructions[shared] = _instructions(agent, products)
-        room = max(0, LAST_MESSAGES - len(brief.messages))
+        earlier, messages = brief.dialogue.earlier, brief.dialogue.messages
+        room = max(0, LAST_MESSAGES - len(messages))
         # The turn comes last and whole: what was written while our last reply was on its way
         # stands before that reply in the thread, and is still to be answered.
-        in_order = [*brief.earlier[len(brief.earlier) - room :], *brief.messages]
+        in_order = [*earlier[len(earlier) - room :], *messages]
         orders = [order for order in reversed(brief.orders) if order.turn_id == brief.turn.id]
         prompt = Prompt(
             model=(agent.model if agent else None) or self._default_model,

@@ -8,16 +8,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy.orm import Session
-
 from shoptalk.crashpoints import reach
 from shoptalk.db.deliveries import (
     BY_HAND,
     SETTLED,
+    Receipt,
     begin_sending,
     ids_of_sent,
     message_id_of,
-    record_sent,
     send_again,
     wait_again,
 )
@@ -27,6 +25,7 @@ from shoptalk.db.models import Conversation, Delivery, Turn
 from shoptalk.db.turns import close, hold
 from shoptalk.errors import BadPayload, DeliveryUncertain, PlatformError, RetryLater
 from shoptalk.platforms.base import Platform, Recipient, TellsDelivery, ThreadPage
+from shoptalk.responder.ledger import Ledger, Sent
 from shoptalk.types import OUR_SIDE, Clock, Outcome
 
 READ_BACK_AFTER = timedelta(seconds=60)
@@ -46,6 +45,7 @@ class Courier:
     """What sending takes, beside the turn itself."""
 
     database: Database
+    ledger: Ledger
     platform: Platform
     conversation: Conversation
     why_not: Callable[[], Outcome | None]  #: the reason, if any, to be silent now
@@ -81,8 +81,11 @@ class Courier:
             if delivery.status in SETTLED:
                 continue
             was_begun = delivery.status == "sending"
-            if was_begun and self._has_arrived(delivery):
-                continue
+            if was_begun:
+                found = self._arrived_as(delivery)
+                if found is not None:
+                    self._record(turn, delivery, found, is_last=False)
+                    continue
             held_back = None if delivery.failure_reason == BY_HAND else self.why_not()
             if held_back is not None:
                 return held_back
@@ -93,7 +96,9 @@ class Courier:
             self._send(turn, delivery, is_last=is_closed)
         if not is_closed:
             with self.database.transaction() as session:
-                self._close(session, turn)
+                if not close(session, [turn], Outcome.ANSWERED, now=self.clock()):
+                    raise ClaimLost
+                reach("reply.in_close")
             reach("reply.closed")
         return Outcome.ANSWERED
 
@@ -129,47 +134,39 @@ class Courier:
                 wait_again(session, delivery, str(exc))
             raise
         reach("send.answered")
-        with self.database.transaction() as session:
-            self._record_sent(session, delivery, message_id)
-            if is_last:
-                self._close(session, turn, is_locked=True)
+        self._record(turn, delivery, message_id, is_last=is_last)
         reach("send.recorded")
         if is_last:
             reach("reply.closed")
 
-    def _close(self, session: Session, turn: Turn, *, is_locked: bool = False) -> None:
-        if not close(session, turn, Outcome.ANSWERED, now=self.clock(), is_locked=is_locked):
+    def _record(self, turn: Turn, delivery: Delivery, message_id: str, *, is_last: bool) -> None:
+        is_asked_later = isinstance(self.platform, TellsDelivery)
+        receipt = Receipt(
+            delivery=delivery,
+            message_id=message_id,
+            check_at=self.clock() + FIRST_CHECK if is_asked_later else None,
+        )
+        if not self.ledger.record(Sent(turn=turn, receipt=receipt, is_last=is_last)):
             raise ClaimLost
-        reach("reply.in_close")
 
-    def _has_arrived(self, delivery: Delivery) -> bool:
-        """Whether the platform has a part that somebody began to send.
+    def _arrived_as(self, delivery: Delivery) -> str | None:
+        """The platform's id of a part that somebody began to send; None: it does not have it.
 
         Raises:
             RetryLater: too early to tell.
             DeliveryUncertain: the platform cannot tell.
         """
         assert delivery.sending_at is not None
-        found = delivery.message_id  # where polling has met it
-        if found is None:
-            ready_at = delivery.sending_at + READ_BACK_AFTER
-            if self.clock() < ready_at:
-                raise RetryLater(
-                    "it may have been sent; the thread is read back first",
-                    platform=self.platform.name,
-                    retry_after=ready_at - self.clock(),
-                )
-            found = self._find_in_thread(delivery, since=delivery.sending_at)
-            if found is None:
-                return False
-        with self.database.transaction() as session:
-            self._record_sent(session, delivery, found)
-        return True
-
-    def _record_sent(self, session: Session, delivery: Delivery, message_id: str) -> None:
-        now = self.clock()
-        check_at = now + FIRST_CHECK if isinstance(self.platform, TellsDelivery) else None
-        record_sent(session, delivery, message_id, now=now, check_at=check_at)
+        if delivery.message_id is not None:  # polling has met it
+            return delivery.message_id
+        ready_at = delivery.sending_at + READ_BACK_AFTER
+        if self.clock() < ready_at:
+            raise RetryLater(
+                "it may have been sent; the thread is read back first",
+                platform=self.platform.name,
+                retry_after=ready_at - self.clock(),
+            )
+        return self._find_in_thread(delivery, since=delivery.sending_at)
 
     def _find_in_thread(self, delivery: Delivery, *, since: datetime) -> str | None:
         """The id of our text in the thread, written since we began to send it."""
@@ -185,8 +182,10 @@ class Courier:
         if met is not None:
             return met
         cursor: str | None = ""
+        is_empty = True
         for _ in range(MOST_PAGES_BACK):
             page = self._read_back(cursor or "", since=since)
+            is_empty = is_empty and not page.messages
             for message in page.messages:
                 if (
                     message.sender_type in OUR_SIDE
@@ -203,6 +202,8 @@ class Courier:
             if cursor is None:
                 if page.hidden:
                     break
+                if is_empty:  # what is answered stands there
+                    raise self._makes_no_sense("the thread shows no messages", since)
                 return None
         raise DeliveryUncertain(
             "the thread has moved on too far to tell", platform=self.platform.name

@@ -1,11 +1,12 @@
 """Cutting a reply into messages a platform takes, without cutting a character in two."""
 
 from bisect import bisect_right
+from itertools import takewhile
 
 import regex
 
 from shoptalk.platforms.base import TextUnit
-from shoptalk.platforms.sms_segments import segments
+from shoptalk.platforms.sms_segments import GSM_ALONE, segments
 
 _GRAPHEME = regex.compile(r"\X")
 #: Where a reader would pause, best first: paragraph, line, sentence (Latin and Arabic), word.
@@ -51,8 +52,10 @@ def _longest_head(text: str, limit: int, unit: TextUnit) -> str:
     def used(end: int) -> int:
         return length(text[:end], unit)
 
+    most = limit * GSM_ALONE if unit is TextUnit.SMS_SEGMENTS else limit  # code points
+    found = takewhile(lambda match: match.start() < most, _GRAPHEME.finditer(text))
     # A longer head never takes less; what it takes need not be the sum of what is in it
-    ends: list[int] = [match.end() for match in _GRAPHEME.finditer(text)]
+    ends: list[int] = [match.end() for match in found]
     fitting = bisect_right(ends, limit, key=used)
     if fitting:
         return text[: ends[fitting - 1]]

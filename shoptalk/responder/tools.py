@@ -15,13 +15,13 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 from sqlalchemy.orm import Session
 
+from shoptalk.db.briefs import read_dialogues
 from shoptalk.db.catalog import (
     active_products,
     find_same_purchase,
     lock_conversation,
     take_stock,
 )
-from shoptalk.db.conversations import earlier_messages, messages_of_turn
 from shoptalk.db.models import Order, Product, Turn
 from shoptalk.responder.consent import has_agreed
 from shoptalk.responder.model.base import Tool
@@ -148,14 +148,14 @@ def create_order(session: Session, turn: Turn, arguments: str, *, now: datetime)
 def _is_agreed(session: Session, turn: Turn, product: Product, quantity: int) -> bool:
     """Whether the customer wants it, in the turn's own words; not whether the model says so."""
     total = product.price * quantity
+    dialogue = read_dialogues(session, [turn], most_earlier=OFFERED_WITHIN)[turn.id]
     offered = any(
         product.name.casefold() in message.content.casefold()
         or any(quoted.value == total for quoted in find_amounts(message.content))
-        for message in earlier_messages(session, turn, limit=OFFERED_WITHIN)
+        for message in dialogue.earlier
         if message.sender_type != SenderType.CUSTOMER
     )
-    written = [message.content for message in messages_of_turn(session, turn.id)]
-    return has_agreed(written, offered=offered)
+    return has_agreed([message.content for message in dialogue.messages], offered=offered)
 
 
 def _find_products(products: Sequence[Product], wanted: str) -> Product | dict[str, Any]:

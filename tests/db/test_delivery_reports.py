@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 import pytest
 
 from shoptalk.db import turns
-from shoptalk.db.deliveries import begin_sending, deliveries_of, record_sent, retry
+from shoptalk.db.deliveries import Receipt, begin_sending, deliveries_of, record_sent, retry
 from shoptalk.db.delivery_reports import (
     CHECKED_FOR,
     FIRST_CHECK,
@@ -38,25 +38,24 @@ def send(database: Database, channel: ChannelIntegration, *parts: str) -> Turn:
     with database.transaction() as session:
         gather(session, AT_ONCE, now=after(2))
         [turn] = turns.claim_due(session, claimant="us", now=after(3), until=after(60), limit=1)
-        turns.write_down(session, turn, parts, now=after(4), until=after(60))
+        turns.write_down(session, {turn: parts}, now=after(4), until=after(60))
     for number, _ in enumerate(parts):
         with database.transaction() as session:
             delivery = deliveries_of(session, turn)[number]
             if delivery.status == "waiting":
                 assert begin_sending(session, turn, delivery, now=after(5))
-            record_sent(
-                session,
-                delivery,
-                f"sid{number + 1}",
-                now=after(10),
+            receipt = Receipt(
+                delivery=delivery,
+                message_id=f"sid{number + 1}",
                 check_at=after(10) + FIRST_CHECK,
             )
+            record_sent(session, [receipt], now=after(10))
     return turn
 
 
 def close(database: Database, turn: Turn) -> None:
     with database.transaction() as session:
-        assert turns.close(session, turn, Outcome.ANSWERED, now=after(11))
+        assert turns.close(session, [turn], Outcome.ANSWERED, now=after(11))
 
 
 def report(database: Database, channel: ChannelIntegration, **reports: DeliveryReport) -> None:

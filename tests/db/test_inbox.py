@@ -8,11 +8,11 @@ from pathlib import Path
 from uuid import uuid4
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shoptalk.db.conversations import last_messages, switch_ai
-from shoptalk.db.deliveries import record_sent
+from shoptalk.db.deliveries import Receipt, record_sent
 from shoptalk.db.engine import Database
 from shoptalk.db.inbox import find_threads
 from shoptalk.db.models import ChannelIntegration, Conversation, Delivery, Message, Turn, TurnStatus
@@ -170,9 +170,8 @@ def ids(messages: Sequence[InboundMessage]) -> list[str]:
 MOMENTS = st.lists(st.integers(0, 4), min_size=1, max_size=14)
 SIZES = st.lists(st.integers(1, 5), max_size=6)
 OVERLAP = st.integers(0, 3)
-property_test = settings(  # the database is not emptied between examples; each has its own thread
-    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+#: The database is not emptied between examples; each has its own thread.
+property_test = settings(max_examples=25)
 
 
 @property_test
@@ -294,7 +293,7 @@ def test_our_reply_seen_by_a_poll_before_its_id_is_known_is_the_agents(
     assert seen.message_id == "reply"
 
     with database.transaction() as session:  # the sender gets round to writing it down
-        record_sent(session, delivery, "reply", now=after(32))
+        record_sent(session, [Receipt(delivery=delivery, message_id="reply")], now=after(32))
     assert message(database, "reply").created_at == after(31)
     assert conversation(database).message_count == 2
     assert [row.status for row in rows(database, Delivery)] == ["sent"]
@@ -361,7 +360,7 @@ def test_the_platforms_time_of_our_message_replaces_our_own(
     store(database, channel, customer_writes("question", 1))
     [delivery] = begin_reply(database, "Yes", at=after(30))
     with database.transaction() as session:
-        record_sent(session, delivery, "reply", now=after(35.25))
+        record_sent(session, [Receipt(delivery=delivery, message_id="reply")], now=after(35.25))
     assert message(database, "reply").created_at == after(35.25)
 
     stored = store(
@@ -538,7 +537,7 @@ def test_only_what_the_database_cannot_hold_is_replaced(
     assert conversation(database, mended).customer_phone == mended
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.text(st.characters()))
 def test_text_that_can_be_stored_is_left_as_it_is(text: str) -> None:
     kept = storable(text)

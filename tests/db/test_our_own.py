@@ -3,7 +3,7 @@
 import pytest
 
 from shoptalk.db import turns
-from shoptalk.db.deliveries import record_sent, settle_unsent
+from shoptalk.db.deliveries import Receipt, record_sent, settle_unsent
 from shoptalk.db.engine import Database
 from shoptalk.db.models import ChannelIntegration, Delivery, Turn
 from shoptalk.db.selection import BufferPolicy, gather
@@ -25,14 +25,17 @@ def give_up(database: Database, channel: ChannelIntegration, *parts: str, sent: 
     with database.transaction() as session:
         gather(session, AT_ONCE, now=after(2))
         [turn] = turns.claim_due(session, claimant="us", now=after(3), until=after(60), limit=1)
-        written = turns.write_down(session, turn, parts, now=after(4), until=after(60))
+        written = turns.write_down(session, {turn: parts}, now=after(4), until=after(60))[turn.id]
         for number, delivery in enumerate(written[:sent], start=1):
-            record_sent(session, delivery, f"sid{number}", now=after(5))
+            receipt = Receipt(delivery=delivery, message_id=f"sid{number}")
+            record_sent(session, [receipt], now=after(5))
         if sent:
             written[sent].status, written[sent].sending_at = "sending", after(5)
     with database.transaction() as session:
         settle_unsent(session, turn, "uncertain", "nobody knows")
-        turns.close(session, turn, Outcome.DELIVERY_UNCERTAIN, now=after(60), error="nobody knows")
+        turns.close(
+            session, [turn], Outcome.DELIVERY_UNCERTAIN, now=after(60), error="nobody knows"
+        )
     return turn
 
 

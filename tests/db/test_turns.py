@@ -4,7 +4,7 @@ import json
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from shoptalk.db import selection, turns
 from shoptalk.db.briefs import read_standings
 from shoptalk.db.channels import disconnect_channel, restart_channel, stop_channel
 from shoptalk.db.conversations import messages_of_turn, switch_ai
+from shoptalk.db.deliveries import Receipt, record_sent
 from shoptalk.db.engine import Database
 from shoptalk.db.inbox import store_threads
 from shoptalk.db.models import ChannelIntegration, Conversation, Delivery, Message, Turn, TurnStatus
@@ -88,9 +89,14 @@ def claim_in(
     )
 
 
+def next_due(database: Database) -> datetime | None:
+    with database.transaction() as session:
+        return turns.next_due(session)
+
+
 def close(database: Database, turn: Turn, outcome: Outcome, seconds: float) -> bool:
     with database.transaction() as session:
-        return turns.close(session, turn, outcome, now=after(seconds))
+        return bool(turns.close(session, [turn], outcome, now=after(seconds)))
 
 
 def put_back(
@@ -107,8 +113,8 @@ def put_back(
 
 def write_down(session: Session, turn: Turn, parts: list[str], seconds: float) -> None:
     now = after(seconds)
-    written = turns.write_down(session, turn, parts, now=now, until=now + CLAIM_LASTS)
-    assert [delivery.content for delivery in written] == parts
+    written = turns.write_down(session, {turn: parts}, now=now, until=now + CLAIM_LASTS)
+    assert [delivery.content for delivery in written[turn.id]] == parts
 
 
 def is_answered_by_person(session: Session, turn: Turn) -> bool:
@@ -383,7 +389,7 @@ def test_messages_the_answer_did_not_see_are_gathered_again(
     store(database, channel, customer_writes("m2", 35))
     gather(database, 36)
     with database.transaction() as session:
-        assert turns.lock(session, turn) is not None
+        assert turns.lock(session, [turn])
         turns.leave_for_next_turn(session, turn, seen=[message(database, "m1").id])
         write_down(session, turn, ["Hello"], 37)
     assert close(database, turn, Outcome.ANSWERED, 38)
@@ -525,6 +531,50 @@ def test_a_claim_that_is_held_lasts_longer(
     assert len(claim(database, bob, 501)) == 1
 
 
+def test_turns_are_written_down_and_ended_together_and_a_lost_one_harms_no_other(
+    database: Database, channel: ChannelIntegration, ann: Presence, bob: Presence
+) -> None:
+    for name in ("a", "b", "c"):
+        store(database, channel, thread(customer_writes(f"m_{name}", 0), thread_id=name))
+    gather(database, 0)
+    claimed = claim(database, ann, 30)
+    of_thread = {name: conversation(database, name).id for name in ("a", "b", "c")}
+    a, b, c = (
+        next(turn for turn in claimed if turn.conversation_id == of_thread[name])
+        for name in ("a", "b", "c")
+    )
+    with database.transaction() as session:
+        assert turns.put_back(session, b, due_at=after(40), error=None, failed=False)
+    [taken_over] = claim(database, bob, 41)
+    with database.transaction() as session:
+        assert set(turns.lock(session, [a, b, c])) == {a.id, c.id}
+        written = turns.write_down(
+            session, {c: ["one", "two"], a: ["hello"]}, now=after(42), until=after(90)
+        )
+    assert {turn_id: [part.content for part in parts] for turn_id, parts in written.items()} == {
+        a.id: ["hello"],
+        c.id: ["one", "two"],
+    }
+    assert [part.status for part in written[c.id]] == ["sending", "waiting"]
+    with database.transaction() as session:
+        assert not turns.lock(session, [a, c])  # they have an answer
+        receipts = [
+            Receipt(delivery=parts[0], message_id=f"sent_{turn_id}")
+            for turn_id, parts in written.items()
+        ]
+        record_sent(session, receipts, now=after(43))
+        ended = turns.close(session, [a, b, c], Outcome.ANSWERED, now=after(43))
+        assert ended == {a.id, c.id}
+    assert message(database, f"sent_{a.id}").content == "hello"
+    assert message(database, f"sent_{c.id}").content == "one"
+    assert [message(database, f"m_{name}").reply_sent for name in ("a", "b", "c")] == [
+        True,
+        False,
+        True,
+    ]
+    assert close(database, taken_over, Outcome.ANSWERED, 44)
+
+
 def test_who_lost_the_claim_can_change_nothing(
     database: Database, channel: ChannelIntegration, ann: Presence, bob: Presence
 ) -> None:
@@ -536,12 +586,12 @@ def test_who_lost_the_claim_can_change_nothing(
     attempts: list[Callable[[Session], object]] = [
         lambda session: turns.hold(session, anns, until=after(900)),
         lambda session: turns.put_back(session, anns, due_at=after(900), error="busy", failed=True),
-        lambda session: turns.close(session, anns, Outcome.ANSWERED, now=after(201)),
-        lambda session: turns.lock(session, anns) is not None,
+        lambda session: turns.close(session, [anns], Outcome.ANSWERED, now=after(201)),
+        lambda session: turns.lock(session, [anns]),
     ]
     for attempt in attempts:
         with database.transaction() as session:
-            assert attempt(session) is False
+            assert not attempt(session)
         assert picture(database) == before
     assert close(database, bobs, Outcome.ANSWERED, 202)
 
@@ -576,7 +626,7 @@ def test_a_locked_turn_is_read_as_it_is_now(
     store(database, channel, customer_writes("m2", 31))
     gather(database, 32)
     with database.transaction() as session:
-        current = turns.lock(session, turn)
+        current = turns.lock(session, [turn]).get(turn.id)
         assert current is not None
         assert (current.message_count, current.due_at) == (2, after(61))
 
@@ -633,9 +683,12 @@ def test_turns_of_a_stopped_channel_wait_until_it_goes_on(
         stop_channel(session, channel.id, "the token is dead", "Connect it again.", now=after(1))
     assert claim(database, ann, 60) == []
     assert only_turn(database).claimed_by is None
+    assert next_due(database) is None
     with database.transaction() as session:
         restart_channel(session, channel.id)
+    assert next_due(database) == only_turn(database).due_at
     assert len(claim(database, ann, 60)) == 1
+    assert next_due(database) is None
 
 
 def test_turns_of_a_disconnected_channel_are_not_claimed_and_others_are(
@@ -689,7 +742,7 @@ def test_a_turn_that_ends_without_an_answer_says_why_and_leaves_the_status(
     [turn] = claim(database, ann, 31)
     with database.transaction() as session:
         assert turns.close(
-            session, turn, Outcome.MODEL_FAILED, now=after(40), error="its answer is empty"
+            session, [turn], Outcome.MODEL_FAILED, now=after(40), error="its answer is empty"
         )
     closed = only_turn(database)
     assert (closed.status, closed.outcome) == (TurnStatus.CLOSED, Outcome.MODEL_FAILED)
@@ -865,4 +918,4 @@ def end_turn(
     groups[numbered[0][0]].append([int(number) for _, number in numbered])
     turn.claimed_by = turn.claimed_by or "somebody"
     session.flush()
-    assert turns.close(session, turn, outcome, now=turn.due_at)
+    assert turns.close(session, [turn], outcome, now=turn.due_at)

@@ -382,13 +382,18 @@ class Desk:
         self.clock = clock
         self.platforms: dict[int, Platform] = {}
         self.first = 0  #: id of the channel connected first, meant where none is named
+        self._concurrency = concurrency
+        self.restart()
+
+    def restart(self) -> None:
+        """Another process goes on: it knows what is stored, and nothing else."""
         self.importer = Importer(
-            database,
+            self.database,
             platform_of=lambda channel: self.platforms[channel.id],
             pace_of=lambda _: Pace(0),
             overlap=OVERLAP,
-            concurrency=concurrency,
-            clock=clock,
+            concurrency=self._concurrency,
+            clock=self.clock,
         )
 
     def connect(self, platform: Platform) -> int:

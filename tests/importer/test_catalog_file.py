@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 import shoptalk
@@ -335,7 +335,6 @@ def test_the_catalogs_of_the_sandbox_are_read_whole(name: str) -> None:
     ),
     delimiter=st.sampled_from(",;"),
 )
-@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_csv_and_json_say_the_same(
     path: Path, products: list[dict[str, Any]], delimiter: str
 ) -> None:
@@ -352,7 +351,6 @@ def test_csv_and_json_say_the_same(
 
 
 @given(text=st.text() | st.text(HEADER + '"\n\r;{}[]:0.-'))
-@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_any_text_is_read_or_refused(path: Path, text: str) -> None:
     for content in (text, HEADER + text, f"[{text}]", f'[{{"product_id": "p", {text}}}]'):
         try:

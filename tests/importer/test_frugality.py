@@ -11,6 +11,7 @@ from shoptalk.errors import BadPayload, PlatformError, RetryLater, Throttled, Ti
 from shoptalk.importer.history import MOST_USAGE, Progress
 from shoptalk.importer.pace import Pace
 from shoptalk.importer.sizes import (
+    FEW_THREADS,
     LIST_LIMIT,
     PAST_LIMIT,
     SMALLEST_FOR_SLOWNESS,
@@ -186,18 +187,55 @@ def test_what_was_refused_is_not_asked_for_again_for_an_hour_and_then_little_by_
 ) -> None:
     platform = old_shop(desk)
     platform.too_much_above = 7
-    desk.poll()
+
+    def poll_after_restart() -> None:
+        desk.restart()
+        desk.poll()
+
+    poll_after_restart()
     assert asked(platform) == [25, 12, 6]
-    desk.poll()
+    poll_after_restart()
     clock.advance(TRIED_AGAIN_AFTER - SECOND)
-    desk.poll()
+    poll_after_restart()
     assert asked(platform) == [6, 6]
     clock.advance(SECOND)
     platform.too_much_above = None
     for expected in (12, 12, 24, 24, 25):
-        desk.poll()
+        poll_after_restart()
         assert asked(platform) == [expected]
         clock.advance(TRIED_AGAIN_AFTER / 2)
+
+
+def test_a_poll_after_one_that_met_little_asks_for_little(desk: Desk, clock: StillClock) -> None:
+    platform = old_shop(desk, *[1] * 60)
+    desk.import_one()
+    asked(platform)
+    clock.advance(HOUR)
+    desk.poll()
+    assert asked(platform) == [FEW_THREADS]
+    platform.write("t3")
+    desk.poll()
+    clock.advance(SECOND)
+    desk.poll()
+    assert asked(platform) == [FEW_THREADS, FEW_THREADS + 2]
+    desk.restart()
+    desk.poll()
+    assert asked(platform) == [LIST_LIMIT]
+
+
+def test_a_burst_that_meets_a_small_question_costs_one_call_more(
+    desk: Desk, clock: StillClock
+) -> None:
+    platform = old_shop(desk, *[1] * 60)
+    desk.import_one()
+    clock.advance(HOUR)
+    desk.poll()
+    asked(platform)
+    for thread in range(40):
+        platform.write(f"t{thread}")
+    desk.poll()
+    assert asked(platform) == [FEW_THREADS, 2 * LIST_LIMIT]
+    assert len(desk.messages()) == 60 + 40
 
 
 def test_each_channel_and_each_kind_of_question_has_a_size_of_its_own(desk: Desk) -> None:

@@ -3,7 +3,7 @@
 from datetime import datetime
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import delete
 
@@ -206,11 +206,7 @@ def test_a_walk_interrupted_at_any_call_goes_on_and_ends_complete(
     assert interrupted_at > 1
 
 
-@settings(
-    max_examples=25,
-    deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
-)
+@settings(max_examples=25)
 @given(
     lists=st.sampled_from(Lists),
     steps=st.lists(

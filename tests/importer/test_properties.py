@@ -39,7 +39,6 @@ from tests.importer.fake_platform import (
 MODEST = settings(
     max_examples=40,
     stateful_step_count=20,
-    deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
 LONGEST_BACKOFF = 6 * HOUR
@@ -292,9 +291,7 @@ def test_all_that_a_platform_shows_is_stored_once_or_declared(database: Database
 moments = st.integers(0, 400)
 
 
-@settings(
-    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=25)
 @given(
     lists=st.sampled_from(Lists),
     most_rows=st.sampled_from([1, 2, 25]),
@@ -330,9 +327,7 @@ def test_it_does_not_matter_when_one_polls(
     assert desk.gaps() == []
 
 
-@settings(
-    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=25)
 @given(lists=st.sampled_from(Lists), failure=steps, at_call=st.integers(0, 12))
 def test_it_does_not_matter_which_call_fails(
     database: Database, lists: Lists, failure: Step, at_call: int

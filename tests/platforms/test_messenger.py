@@ -1,4 +1,5 @@
 import json
+from datetime import timedelta
 
 import pytest
 import responses
@@ -94,6 +95,21 @@ def test_a_thread_shown_without_messages_is_read_by_itself() -> None:
     responses.get(CONVERSATIONS, json=samples.listing(samples.thread(), unclear))
     page = messenger().fetch_page(cursor=None, limit=25, since=None)
     assert [slice_.older for slice_ in page.threads] == ["", ""]
+
+
+@responses.activate
+def test_a_thread_that_has_not_changed_since_comes_without_its_messages() -> None:
+    responses.get(CONVERSATIONS, json=samples.listing(samples.thread(messages=NESTED)))
+    (shown,) = messenger().fetch_page(cursor=None, limit=25, since=None).threads
+    assert shown.updated_at is not None
+    (unchanged,) = (
+        messenger()
+        .fetch_page(cursor=None, limit=25, since=shown.updated_at + timedelta(seconds=1))
+        .threads
+    )
+    assert (unchanged.messages, unchanged.older) == ([], "")
+    (changed,) = messenger().fetch_page(cursor=None, limit=25, since=shown.updated_at).threads
+    assert changed == shown
 
 
 @responses.activate

@@ -2,6 +2,8 @@
 
 import pytest
 import requests
+import responses
+from requests.adapters import HTTPAdapter
 
 from shoptalk.platforms.session import HostSession
 
@@ -47,3 +49,16 @@ def test_each_host_is_asked_about_once(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv("HTTPS_PROXY")
         assert session.merge_environment_settings(GRAPH, *words) == first
         assert not session.merge_environment_settings(LOCAL, *words)["proxies"]
+
+
+@responses.activate
+def test_sessions_that_share_connections_share_no_cookie() -> None:
+    responses.get(LOCAL, json={}, headers={"Set-Cookie": "who=first"})
+    connections = HTTPAdapter()
+    with HostSession(connections) as first, HostSession(connections) as second:
+        assert first.get_adapter(LOCAL) is second.get_adapter(GRAPH)
+        first.get(LOCAL, timeout=5)
+        assert first.cookies
+        second.get(LOCAL, timeout=5)
+    sent = [call.request.headers.get("Cookie") for call in responses.calls]
+    assert sent == [None, None]

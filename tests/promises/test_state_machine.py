@@ -51,7 +51,6 @@ pytestmark = pytest.mark.thorough
 MODEST = settings(
     max_examples=25,
     stateful_step_count=20,
-    deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
 WINDOW = timedelta(hours=24)

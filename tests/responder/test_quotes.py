@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
-from time import perf_counter
+from time import process_time
 
 import pytest
 from hypothesis import assume, given, settings
@@ -14,7 +14,7 @@ from shoptalk.responder.quotes import Shelf, find_amounts, find_discounts, unbac
 from shoptalk.sandbox.dialogues import Dialogue, all_dialogues
 
 CENT = Decimal("0.01")
-QUICK = settings(max_examples=150, deadline=None)
+QUICK = settings(max_examples=150)
 
 
 @dataclass(frozen=True)
@@ -320,9 +320,10 @@ def test_a_long_reply_over_a_large_catalog_is_read_at_once() -> None:
     shelf = Shelf.of(products)
     lines = [f"- 2 × {p.name}: {p.price * 2:.2f} USD" for p in products[300:]]
     text = "\n".join(lines)[:2000].rpartition("\n")[0]
-    begin = perf_counter()
-    assert unbacked(text, shelf=shelf) == []
-    assert perf_counter() - begin < 0.1  # some 3 ms; the rest is for slow machines
+    begin = process_time()
+    for _ in range(10):
+        assert unbacked(text, shelf=shelf) == []
+    assert process_time() - begin < 3  # some 30 ms; the rest is for slow machines
 
 
 prices = st.decimals(min_value=Decimal("0.50"), max_value=Decimal("99999.99"), places=2)

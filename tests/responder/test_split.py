@@ -38,7 +38,7 @@ TEXT = st.lists(PIECES | st.text(st.characters(exclude_categories=["Cs"]), max_s
 texts = TEXT.map("".join)
 units = st.sampled_from(TextUnit)
 limits = st.integers(4, 60)  # 4 bytes: the longest code point
-property_test = settings(max_examples=200, deadline=None)
+property_test = settings(max_examples=200)
 
 
 def without_space(text: str) -> str:

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from shoptalk.errors import UsageError
@@ -54,7 +54,6 @@ MESSAGES = (
     said=st.lists(st.tuples(st.booleans(), MESSAGES), min_size=1, max_size=8),
     start=st.datetimes(datetime.fromisoformat("2010-01-01"), datetime.fromisoformat("2090-01-01")),
 )
-@settings(deadline=None)
 def test_what_is_written_in_a_format_is_read_back(
     format_name: str, customer: str, said: list[tuple[bool, str]], start: datetime
 ) -> None:
@@ -85,7 +84,6 @@ PIECES = st.one_of(
 
 
 @given(pieces=st.lists(PIECES, max_size=30), with_shop=st.booleans())
-@settings(deadline=None)
 def test_any_text_is_read_or_refused(pieces: list[str], with_shop: bool) -> None:
     source = Source(Path("chat.txt"), "".join(pieces))
     options = FileOptions(platform="whatsapp", shop_names=["Shop"] if with_shop else [])
