@@ -216,10 +216,11 @@ def _known_whole_until(channel: ChannelIntegration, overlap: timedelta) -> datet
         channel.watermark_moved_at,
         channel.last_poll_at,
     )
+    nothing = datetime.min.replace(tzinfo=UTC)
     if watermark is None or moved is None or polled is None or channel.unread_since is not None:
-        return datetime.min.replace(tzinfo=UTC)
+        return nothing
     is_over = polled >= moved + overlap + ONE_SECOND
-    return watermark if is_over else datetime.min.replace(tzinfo=UTC)
+    return watermark if is_over else nothing
 
 
 def _count_since(page: Page, moment: datetime) -> int:

@@ -80,15 +80,17 @@ class Courier:
         for delivery in deliveries:
             if delivery.status in SETTLED:
                 continue
-            if delivery.status == "sending":
+            was_begun = delivery.status == "sending"
+            if was_begun:
                 found = self._arrived_as(delivery)
                 if found is not None:
                     self._record(turn, delivery, found, is_last=False)
                     continue
-                self._note_not_arrived(delivery)
             held_back = None if delivery.failure_reason == BY_HAND else self.why_not()
             if held_back is not None:
                 return held_back
+            if was_begun:
+                self._note_not_arrived(delivery)
             self._mark(turn, delivery)
             is_closed = delivery is deliveries[-1]
             self._send(turn, delivery, is_last=is_closed)
@@ -180,8 +182,10 @@ class Courier:
         if met is not None:
             return met
         cursor: str | None = ""
+        is_empty = True
         for _ in range(MOST_PAGES_BACK):
             page = self._read_back(cursor or "", since=since)
+            is_empty = is_empty and not page.messages
             for message in page.messages:
                 if (
                     message.sender_type in OUR_SIDE
@@ -198,6 +202,8 @@ class Courier:
             if cursor is None:
                 if page.hidden:
                     break
+                if is_empty:  # what is answered stands there
+                    raise self._makes_no_sense("the thread shows no messages", since)
                 return None
         raise DeliveryUncertain(
             "the thread has moved on too far to tell", platform=self.platform.name
