@@ -94,13 +94,23 @@ def record_sent(
 
 
 def ids_of_sent(session: Session, conversation_id: int, *, since: datetime) -> set[str]:
-    """The message_ids of what we are known to have sent in a conversation."""
+    """The message_ids of what we are known to have sent in a conversation.
+
+    What a poll has only just matched with a delivery that is still `sending` is not among them:
+    it is what the reader of this looks for, and may have been noted since he read the delivery.
+    """
+    being_looked_for = select(Delivery.message_id).where(
+        Delivery.conversation_id == conversation_id,
+        Delivery.status == "sending",
+        Delivery.message_id.is_not(None),
+    )
     return set(
         session.scalars(
             select(Message.message_id).where(
                 Message.conversation_id == conversation_id,
                 Message.created_at >= since,
                 Message.sender_type == SenderType.AGENT,
+                Message.message_id.not_in(being_looked_for),
             )
         )
     )

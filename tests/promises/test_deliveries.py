@@ -18,8 +18,10 @@ from shoptalk import crashpoints
 from shoptalk.app import App
 from shoptalk.crashpoints import POINTS
 from shoptalk.db.channels import list_channels
+from shoptalk.db.deliveries import ids_of_sent
 from shoptalk.db.engine import Database
 from shoptalk.db.models import Delivery, Message, Order, Turn
+from shoptalk.responder import deliver
 from shoptalk.types import Outcome
 from tests.cli.terminal import Terminal
 from tests.loop.shop import ANN, KETTLE, PAGE, Shop
@@ -135,6 +137,25 @@ class TestLostAnswers:
         assert shop.replies() == {"answered": 1}  # without reading the thread
         assert len(shop.sent()) == 1
         assert [each.sender_type for each in shop.rows(Message)] == ["customer", "agent"]
+
+    def test_polling_that_meets_the_reply_while_its_thread_is_read_back_hides_it_from_nobody(
+        self, shop: Shop, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        shop.opens("facebook")
+        asked(shop)
+        shop.world.faults.add("drop_after", match={"kind": "send"}, count=1)
+        shop.replies()
+        shop.wait(seconds=READ_BACK_SECONDS)
+
+        def ids_of_sent_after_a_poll(*words: Any, **named: Any) -> set[str]:
+            shop.imports()
+            return ids_of_sent(*words, **named)
+
+        monkeypatch.setattr(deliver, "ids_of_sent", ids_of_sent_after_a_poll)
+        assert shop.replies() == {"answered": 1}
+        assert len(shop.sent()) == 1
+        [delivery] = shop.rows(Delivery)
+        assert (delivery.status, delivery.attempts) == ("sent", 1)
 
     def test_the_same_words_said_earlier_are_not_taken_for_this_reply(self, shop: Shop) -> None:
         shop.opens("facebook")
