@@ -188,6 +188,7 @@ def retry(session: Session, delivery: Delivery, *, now: datetime) -> None:
             failure_reason=case((was_met, null()), else_=BY_HAND),
             message_id=case((was_met, Delivery.message_id), else_=null()),
             sent_at=None,
+            attempts=0,
         )
     )
     session.execute(

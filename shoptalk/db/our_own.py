@@ -8,10 +8,11 @@ all.
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import text
+from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
-from shoptalk.types import Outcome
+from shoptalk.db.models import Conversation, Message
+from shoptalk.types import Outcome, SenderType
 
 _RECOGNISE = text("""
     WITH candidate AS (
@@ -81,3 +82,29 @@ def recognise_our_own(
                 "uncertain": Outcome.DELIVERY_UNCERTAIN,
             },
         )
+
+
+def own_replies(
+    session: Session,
+    channel_id: int,
+    thread_ids: Sequence[str],
+    *,
+    since: datetime,
+    until: datetime,
+) -> dict[str, list[tuple[datetime, str]]]:
+    """What the AI has said in these threads and when, oldest first, by thread."""
+    rows = session.execute(
+        select(Conversation.thread_id, Message.created_at, Message.content)
+        .join(Conversation, Conversation.id == Message.conversation_id)
+        .where(
+            Conversation.channel_integration_id == channel_id,
+            Conversation.thread_id.in_(thread_ids),
+            Message.sender_type == SenderType.AGENT,
+            Message.created_at.between(since, until),
+        )
+        .order_by(Message.created_at, Message.sequence_no)
+    )
+    found: dict[str, list[tuple[datetime, str]]] = {}
+    for row in rows:
+        found.setdefault(row.thread_id, []).append((row.created_at, row.content))
+    return found

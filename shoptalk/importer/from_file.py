@@ -1,17 +1,25 @@
 """Importing a file into a channel: the way in for platforms that cannot be polled."""
 
-from datetime import datetime
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
 from pathlib import Path
 
+from sqlalchemy.orm import Session
+
 from shoptalk.db.engine import Database
-from shoptalk.db.inbox import store_threads
+from shoptalk.db.inbox import ThreadRows, store_threads
 from shoptalk.db.models import ChannelIntegration
+from shoptalk.db.our_own import own_replies
 from shoptalk.db.runs import add_run
 from shoptalk.db.wakeup import Wakeup, WakeupKind, wake
 from shoptalk.importer.files import FileOptions, FileThread, read_file
 from shoptalk.importer.report import RunReport
 from shoptalk.importer.threads import rows_of
 from shoptalk.platforms.base import ThreadSlice
+from shoptalk.types import OUR_SIDE, InboundMessage
+
+FILE_TIMES_DIFFER_BY = timedelta(minutes=2)  #: they are cut to the minute, by another clock
 
 
 def import_file(
@@ -42,6 +50,7 @@ def import_file(
         for thread in content.threads
     ]
     with database.transaction() as session:
+        rows = _without_own_replies(session, channel, rows, report)
         report.stored += store_threads(session, channel, rows, imported_at=now)
         if report.stored.new:
             wake(session, Wakeup(WakeupKind.REPLY, channel.id))
@@ -54,3 +63,54 @@ def _slice(thread: FileThread) -> ThreadSlice:
     return ThreadSlice(
         thread_id=thread.thread_id, customer=thread.customer, updated_at=None, older=None
     )
+
+
+def _without_own_replies(
+    session: Session, channel: ChannelIntegration, rows: Sequence[ThreadRows], report: RunReport
+) -> list[ThreadRows]:
+    """The threads without what the AI said in them: that is stored under the platform's ids.
+
+    A file knows neither those ids nor who was speaking for the shop, and times by the minute.
+    """
+    moments = [message.created_at for thread in rows for message in thread.messages]
+    if not moments:
+        return list(rows)
+    said = own_replies(
+        session,
+        channel.id,
+        [thread.thread_id for thread in rows],
+        since=min(moments) - FILE_TIMES_DIFFER_BY,
+        until=max(moments) + FILE_TIMES_DIFFER_BY,
+    )
+    left = [
+        replace(thread, messages=_not_said(thread.messages, said[thread.thread_id]))
+        if thread.thread_id in said
+        else thread
+        for thread in rows
+    ]
+    count = len(moments) - sum(len(thread.messages) for thread in left)
+    if count:
+        report.notes.append(f"{count} messages are replies of the AI, stored before, and left out")
+    return left
+
+
+def _not_said(
+    messages: Sequence[InboundMessage], said: Sequence[tuple[datetime, str]]
+) -> list[InboundMessage]:
+    """The messages without those of our side that were said, each of which counts once."""
+    remaining = [(at, " ".join(words.split())) for at, words in said]
+    left = []
+    for message in messages:
+        words = " ".join(message.text.split())
+        same = [
+            each
+            for each in remaining
+            if message.sender_type in OUR_SIDE
+            and each[1] == words
+            and abs(each[0] - message.created_at) <= FILE_TIMES_DIFFER_BY
+        ]
+        if same:
+            remaining.remove(min(same, key=lambda each: abs(each[0] - message.created_at)))
+        else:
+            left.append(message)
+    return left

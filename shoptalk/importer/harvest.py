@@ -16,10 +16,11 @@ from sqlalchemy.orm import Session
 from shoptalk.crashpoints import reach
 from shoptalk.db.channels import advance_watermark, note_usage, resume_history
 from shoptalk.db.engine import Database
-from shoptalk.db.inbox import ThreadRows, read_again_later, store_threads
+from shoptalk.db.inbox import ThreadRows, store_threads
 from shoptalk.db.models import ChannelIntegration
 from shoptalk.db.opt_outs import note_words
 from shoptalk.db.runs import add_run, calls_since
+from shoptalk.db.threads import read_again_later
 from shoptalk.db.unread import WAITS_FOR, note_unread, note_whole
 from shoptalk.db.wakeup import Wakeup, WakeupKind, wake
 from shoptalk.importer.deliveries import first_check
@@ -215,10 +216,11 @@ def _known_whole_until(channel: ChannelIntegration, overlap: timedelta) -> datet
         channel.watermark_moved_at,
         channel.last_poll_at,
     )
+    nothing = datetime.min.replace(tzinfo=UTC)
     if watermark is None or moved is None or polled is None or channel.unread_since is not None:
-        return datetime.min.replace(tzinfo=UTC)
+        return nothing
     is_over = polled >= moved + overlap + ONE_SECOND
-    return watermark if is_over else datetime.min.replace(tzinfo=UTC)
+    return watermark if is_over else nothing
 
 
 def _count_since(page: Page, moment: datetime) -> int:

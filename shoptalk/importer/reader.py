@@ -30,6 +30,7 @@ from shoptalk.platforms.base import (
 )
 from shoptalk.types import Attachment, DeliveryReport, Unreadable
 
+TIMES_COUNTED = 3  #: a page that leaves out what it counts is asked for
 LONGEST_PAUSE_SECONDS = 2.0  #: before a question is asked again
 
 Answer = TypeVar("Answer", Page, ThreadPage)
@@ -111,7 +112,14 @@ class Reader:
         return page
 
     def _listed(self, size: PageSize, question: Callable[[int], Page]) -> Page:
-        page = _without_unstorable(self._asked(size, question))
+        page = self._asked(size, question)
+        for _ in range(TIMES_COUNTED - 1):
+            if page.left_out:
+                page = self._asked(size, question)
+        if page.left_out:
+            said = "the platform counts more threads than it shows"
+            self._report.declare_gap(None, said, at_most=page.left_out)
+        page = _without_unstorable(page)
         self._report.put_aside(page.unreadable)
         return page
 

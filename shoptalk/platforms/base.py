@@ -115,7 +115,7 @@ class ThreadSlice:
     messages: Sequence[InboundMessage] = ()  #: newest first
     older: str | None = None
     #: cursor for `fetch_thread` to read on where `messages` ends; None: the thread has no more.
-    #: "" is the cursor of the newest page, for platforms whose list shows no messages
+    #: "" is the cursor of a newest page, for platforms whose list shows no messages
     unreadable: Sequence[Unreadable] = ()
     custody: Custody | None = None  #: whose it is; None: the platform does not tell
 
@@ -142,6 +142,8 @@ class Page:
     settled_until: datetime | None = None
     #: of a first page: platform time before which nothing is still to come, where the platform
     #: tells; None: as of the newest row
+    left_out: int = 0
+    #: rows that the platform counts and did not show; asked again, it may show them
     another_list_follows: bool = False
     #: the walk goes on with a list that begins at the present, however old this page's rows are
     usage: Usage | None = None

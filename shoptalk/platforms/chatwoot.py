@@ -25,10 +25,11 @@ from shoptalk.platforms.chatwoot_client import (
     server_name,
     usable_base_url,
 )
-from shoptalk.platforms.chatwoot_messages import Reader, number_in, text_of
+from shoptalk.platforms.chatwoot_messages import NEWEST, Reader, number_in, text_of
 from shoptalk.types import Account, DeliveryReport, InboundMessage, Unreadable
 
 BASE_URL = "https://app.chatwoot.com"
+LIST_PAGE = 25  #: conversations that the server shows at once, unless its owner set another number
 THREAD_PAGE = 20  #: messages that the server shows at once; it takes no wish
 HANDED_OVER = "needs-person"  #: the label of a conversation that the AI has given up
 ACCOUNT_ID = re.compile(r"(?P<account>\d{1,18})(/(?P<inbox>\d{1,18}))?(@(?P<server>.+))?", re.ASCII)
@@ -140,11 +141,15 @@ class Chatwoot:
         """List conversations of every status, latest activity first, as is Chatwoot's default.
 
         A page is as long as the server likes, and nothing says which is the last: only an empty
-        one is. `cursor` is the number of the page.
+        one is. But the server counts all of them, so that a page which leaves some out is known.
+        `cursor` is the number of the page, and how long the first was.
+
+        Raises:
+            BadPayload: the first page has left some out, as it turns out now.
 
         Source: https://developers.chatwoot.com/api-reference/conversations/conversations-list
         """
-        page = int(cursor or "1")
+        page, size = _read_cursor(cursor)
         params = {"status": "all", "assignee_type": "all", "page": str(page)}
         if self._inbox_id is not None:
             params["inbox_id"] = self._inbox_id
@@ -153,24 +158,42 @@ class Chatwoot:
         )
         data = answer.body.get("data")
         rows = data.get("payload") if isinstance(data, dict) else None
-        if not isinstance(rows, list):
+        if not isinstance(data, dict) or not isinstance(rows, list):
             raise BadPayload("the answer holds no list of conversations", platform=self.name)
         results = [self._reader.thread(row) for row in rows]
         return Page(
             threads=[each for each in results if isinstance(each, ThreadSlice)],
-            next_cursor=str(page + 1) if rows else None,
+            next_cursor=f"{page + 1}.{size or len(rows)}" if rows else None,
             unreadable=[each for each in results if isinstance(each, Unreadable)],
+            left_out=self._left_out(page, size, len(rows), data.get("meta")),
         )
 
+    def _left_out(self, page: int, size: int, shown: int, meta: object) -> int:
+        """How many conversations the server counts for this page and does not show."""
+        count = number_in(meta.get("all_count")) if isinstance(meta, dict) else None
+        if count is None:
+            return 0
+        if page == 1:  # its length is the server's to choose
+            return 0 if shown else min(count, LIST_PAGE)
+        if not size:
+            return 0
+        expected = max(0, min(size, count - (page - 1) * size))
+        if shown > size or (shown < expected and size < LIST_PAGE):
+            raise BadPayload("the list left out conversations", platform=self.name)
+        return max(0, expected - shown)
+
     def fetch_thread(self, thread_id: str, *, cursor: str, limit: int) -> ThreadPage:
-        """The 20 messages before the one numbered `cursor`; "" means the newest.
+        """20 messages up to the one numbered `cursor`, which is asked for again: a page that does
+        not show it left something out. "" means the newest.
 
         Source: https://developers.chatwoot.com/api-reference/messages/get-messages
         """
+        is_newest, known = not cursor or cursor.startswith(NEWEST), cursor.removeprefix(NEWEST)
+        known_number = number_in(known) if known else None
         answer = self._client.get(
             *self._conversation(thread_id),
             "messages",
-            params={"before": cursor} if cursor else {},
+            params={} if is_newest else {"before": str((known_number or 0) + 1)},
             purpose=Purpose.THREAD,
         )
         rows = answer.body.get("payload")
@@ -184,8 +207,12 @@ class Chatwoot:
             reverse=True,
         )
         numbers = [number_in(row.get("id")) for row in rows if isinstance(row, dict)]
-        oldest = min((number for number in numbers if number is not None), default=None)
-        is_whole_page = len(rows) >= THREAD_PAGE and oldest is not None
+        numbered = [number for number in numbers if number is not None]
+        is_told = known_number is not None and len(numbered) == len(rows)
+        if is_told and max(numbered, default=0) < (known_number or 0):
+            raise BadPayload("the conversation left out messages", platform=self.name)
+        oldest = min(numbered, default=None)
+        is_whole_page = len(rows) >= THREAD_PAGE and oldest is not None and oldest != known_number
         return ThreadPage(
             messages=messages,
             older=str(oldest) if is_whole_page else None,
@@ -302,3 +329,9 @@ class Chatwoot:
         if account != self._account_id or number_in(number) is None:
             raise GiveUp("that is no conversation of this account", platform=self.name)
         return ("accounts", account, "conversations", number)
+
+
+def _read_cursor(cursor: str | None) -> tuple[int, int]:
+    """The number of the page, and how long the first was; 0: that is what is asked for."""
+    page, _, size = (cursor or "1.0").partition(".")
+    return int(page), int(size or 0)

@@ -26,6 +26,7 @@ from shoptalk.types import (
 
 MESSAGE_TYPES = {0: "incoming", 1: "outgoing", 2: "activity", 3: "template"}
 #: Statuses that only a person gives: the conversation was put away
+NEWEST = "newest_"  #: begins the cursor of a thread's newest page, which has this message
 PUT_AWAY = ("resolved", "snoozed")
 #: What the channel behind an inbox takes as one message. Longer ones fail after they were taken
 LONGEST = {
@@ -103,7 +104,7 @@ class Reader:
                 phone=_phone(sender.get("phone_number")),
             ),
             updated_at=updated_at,
-            older="",
+            older=_newest_page(row.get("messages")),
             custody=self.custody(row),
         )
 
@@ -175,6 +176,14 @@ class Reader:
             reply_to=None if reply_to is None else self.message_id(thread_id, reply_to),
             delivery=_delivery(row) if sender_type in OUR_SIDE else None,
         )
+
+
+def _newest_page(shown: object) -> str:
+    """The cursor of a thread's newest page, with the message that the list shows of it."""
+    rows = shown if isinstance(shown, list) else []
+    numbers = [number_in(row.get("id")) for row in rows if isinstance(row, Mapping)]
+    known = max((number for number in numbers if number is not None), default=None)
+    return "" if known is None else f"{NEWEST}{known}"
 
 
 def _sender_type(row: Mapping[str, Any]) -> SenderType | None:

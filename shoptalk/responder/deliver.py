@@ -31,6 +31,8 @@ from shoptalk.types import OUR_SIDE, Clock, Outcome
 READ_BACK_AFTER = timedelta(seconds=60)
 #: what makes no sense now may make some later; then a person has to look
 READ_BACK_FOR = timedelta(minutes=15)
+MOST_SENDS = 8  #: some two hours, each wait twice the one before; then a person has to look
+LONGEST_WAIT = timedelta(hours=1)
 #: longer than any request of ours may still be under way, and than a platform's lists lag behind
 CLOCKS_DIFFER_BY = timedelta(minutes=2)
 MOST_PAGES_BACK = 5
@@ -58,7 +60,7 @@ class Courier:
         Returns and raises as `send_rest` does.
         """
         first, *rest = deliveries
-        self._send(turn, first, is_last=not rest)
+        self._send(turn, first, tries=1, is_last=not rest)
         return self.send_rest(turn, rest) if rest else Outcome.ANSWERED
 
     def send_rest(self, turn: Turn, deliveries: Sequence[Delivery]) -> Outcome:
@@ -74,24 +76,27 @@ class Courier:
             RetryLater: not now; what is left waits.
             DeliveryUncertain: a part may or may not have arrived, and there is no way to tell.
             GiveUp, ChannelStopped: as the platform says; what is left was not sent.
+            BadPayload: a part was sent often enough, and never arrived.
             ClaimLost: somebody else is at it.
         """
         is_closed = False
         for delivery in deliveries:
             if delivery.status in SETTLED:
                 continue
-            if delivery.status == "sending":
+            was_begun = delivery.status == "sending"
+            if was_begun:
                 found = self._arrived_as(delivery)
                 if found is not None:
                     self._record(turn, delivery, found, is_last=False)
                     continue
-                self._note_not_arrived(delivery)
             held_back = None if delivery.failure_reason == BY_HAND else self.why_not()
             if held_back is not None:
                 return held_back
+            if was_begun:
+                self._note_not_arrived(delivery)
             self._mark(turn, delivery)
             is_closed = delivery is deliveries[-1]
-            self._send(turn, delivery, is_last=is_closed)
+            self._send(turn, delivery, tries=delivery.attempts + 1, is_last=is_closed)
         if not is_closed:
             with self.database.transaction() as session:
                 if not close(session, [turn], Outcome.ANSWERED, now=self.clock()):
@@ -116,7 +121,7 @@ class Courier:
             if not begin_sending(session, turn, delivery, now=now):
                 raise ClaimLost
 
-    def _send(self, turn: Turn, delivery: Delivery, *, is_last: bool) -> None:
+    def _send(self, turn: Turn, delivery: Delivery, *, tries: int, is_last: bool) -> None:
         reach("send.marked")
         try:
             message_id = self.platform.send(self._recipient_of(delivery), delivery.content)
@@ -124,9 +129,8 @@ class Courier:
             # It stays `sending`, as it does when anything unforeseen happens.
             if not self.platform.can.history:
                 raise
-            raise RetryLater(
-                str(exc), platform=self.platform.name, retry_after=READ_BACK_AFTER
-            ) from exc
+            wait = min(READ_BACK_AFTER * 2 ** (tries - 1), LONGEST_WAIT)
+            raise RetryLater(str(exc), platform=self.platform.name, retry_after=wait) from exc
         except PlatformError as exc:
             with self.database.transaction() as session:
                 wait_again(session, delivery, str(exc))
@@ -180,8 +184,10 @@ class Courier:
         if met is not None:
             return met
         cursor: str | None = ""
+        is_empty = True
         for _ in range(MOST_PAGES_BACK):
             page = self._read_back(cursor or "", since=since)
+            is_empty = is_empty and not page.messages
             for message in page.messages:
                 if (
                     message.sender_type in OUR_SIDE
@@ -198,6 +204,8 @@ class Courier:
             if cursor is None:
                 if page.hidden:
                     break
+                if is_empty:  # what is answered stands there
+                    raise self._makes_no_sense("the thread shows no messages", since)
                 return None
         raise DeliveryUncertain(
             "the thread has moved on too far to tell", platform=self.platform.name
@@ -216,6 +224,17 @@ class Courier:
         return RetryLater(said, platform=self.platform.name, retry_after=READ_BACK_AFTER)
 
     def _note_not_arrived(self, delivery: Delivery) -> None:
+        """It may be sent again, unless it was sent too often.
+
+        Raises:
+            RetryLater: it has arrived after all.
+            BadPayload: the platform will not have it.
+        """
+        if delivery.attempts >= MOST_SENDS:
+            raise BadPayload(
+                f"it was sent {delivery.attempts} times, and never arrived",
+                platform=self.platform.name,
+            )
         with self.database.transaction() as session:
             is_missing = send_again(session, delivery, "the platform did not have it; sent again")
         if not is_missing:

@@ -15,6 +15,7 @@ from shoptalk.db.engine import Database
 from shoptalk.db.models import ChannelIntegration, Conversation, Delivery, Message
 from shoptalk.errors import ChannelStopped
 from shoptalk.platforms.chatwoot import HANDED_OVER
+from shoptalk.responder.deliver import MOST_SENDS
 from shoptalk.responder.model.base import Prompt, Talk
 from shoptalk.sandbox.chatwoot.desk import COLLEAGUE, GREETER, SALES, WEBSITE, WHATSAPP, Ticket
 from shoptalk.sandbox.messages import Side, StoredMessage
@@ -229,6 +230,26 @@ def test_where_reading_back_never_makes_sense_nothing_is_sent_on_a_guess(
     assert (delivery.status, delivery.failure_reason) == ("sent", None)
     assert desk.shop.replies() == {}
     assert len(desk.shop.sent()) == 1
+
+
+def test_a_reply_that_never_arrives_is_not_sent_for_ever(desk: Desk) -> None:
+    desk.opens()
+    message_id = desk.writes("Hello?")
+    refused = {"status": 422, "body": '{"error": "Connection refused - connect(2)"}'}
+    desk.shop.world.faults.add("http_status", match={"kind": "send"}, params=refused)
+    began = desk.shop.now
+    desk.shop.answers()
+    while desk.outcome(message_id) is None:
+        desk.shop.wait(minutes=1)
+        desk.shop.imports()
+        desk.shop.replies()
+        assert desk.shop.now - began < timedelta(hours=4)
+    assert desk.shop.now - began > timedelta(hours=1)
+    assert desk.outcome(message_id) == Outcome.DELIVERY_FAILED
+    [delivery] = desk.shop.rows(Delivery)
+    assert (delivery.status, delivery.attempts) == ("failed", MOST_SENDS)
+    assert "never arrived" in delivery.failure_reason
+    assert desk.shop.sent() == []
 
 
 def test_a_note_with_the_words_of_a_lost_reply_is_not_taken_for_it(desk: Desk) -> None:

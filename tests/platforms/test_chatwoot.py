@@ -269,6 +269,62 @@ def test_conversations_of_every_status_are_listed_page_by_page_until_one_is_empt
     assert len(responses.calls) == 3
 
 
+def counted(shown: int, of: int) -> dict[str, Any]:
+    page = listing(*(conversation(number) for number in range(1, shown + 1)))
+    page["data"]["meta"]["all_count"] = of
+    return page
+
+
+@pytest.mark.parametrize(
+    ("cursor", "shown", "of", "left_out"),
+    [
+        (None, 25, 60, 0),
+        (None, 10, 60, 0),  # a server whose owner wants ten
+        (None, 0, 60, 25),
+        (None, 0, 7, 7),
+        (None, 0, 0, 0),
+        ("2.25", 25, 60, 0),
+        ("2.25", 5, 60, 20),
+        ("2.25", 0, 60, 25),
+        ("3.25", 10, 60, 0),
+        ("3.25", 0, 60, 10),
+        ("3.25", 0, 50, 0),
+        ("2.10", 10, 60, 0),
+        ("7.10", 0, 60, 0),
+        ("2.100", 3, 103, 0),
+        ("2", 1, 60, 0),
+    ],
+)
+@responses.activate
+def test_what_a_page_leaves_out_of_what_the_server_counts_is_told(
+    cursor: str | None, shown: int, of: int, left_out: int
+) -> None:
+    responses.get(CONVERSATIONS, json=counted(shown, of))
+    page = chatwoot().fetch_page(cursor=cursor, limit=25, since=None)
+    assert page.left_out == left_out
+
+
+@pytest.mark.parametrize(
+    ("cursor", "shown", "of"),
+    [("2.5", 25, 60), ("2.5", 3, 28), ("3.5", 0, 30)],  # where the first page had shown only five
+)
+@responses.activate
+def test_a_first_page_that_was_short_is_found_out_by_the_next(
+    cursor: str, shown: int, of: int
+) -> None:
+    responses.get(CONVERSATIONS, json=counted(shown, of))
+    with pytest.raises(BadPayload, match="left out conversations"):
+        chatwoot().fetch_page(cursor=cursor, limit=25, since=None)
+
+
+@pytest.mark.parametrize("meta", [None, [], {}, {"all_count": "many"}, {"all_count": None}])
+@responses.activate
+def test_a_server_that_does_not_count_is_believed(meta: object) -> None:
+    responses.get(CONVERSATIONS, json={"data": {"meta": meta, "payload": []}})
+    page = chatwoot().fetch_page(cursor="2.25", limit=25, since=None)
+    assert (page.left_out, page.next_cursor) == (0, None)
+
+
 @responses.activate
 def test_a_conversation_tells_its_contact_and_when_it_last_changed() -> None:
     responses.get(CONVERSATIONS, json=listing(conversation()))
@@ -277,7 +333,7 @@ def test_a_conversation_tells_its_contact_and_when_it_last_changed() -> None:
     assert slice_.customer.name == "Ann"
     assert slice_.customer.phone == "+4915112345678"
     assert slice_.updated_at == NINE
-    assert (slice_.messages, slice_.older) == ((), "")
+    assert (slice_.messages, slice_.older) == ((), "newest_801")
 
 
 @pytest.mark.parametrize("phone", [None, "", "12", "+", "+49 151", 49])
@@ -305,14 +361,39 @@ def test_a_conversation_is_read_back_by_the_oldest_id() -> None:
     newest = [message(number) for number in range(821, 841)]
     params = matchers.query_param_matcher
     responses.get(MESSAGES, json=thread(*newest), match=[params({})])
-    responses.get(MESSAGES, json=thread(message(820)), match=[params({"before": "821"})])
+    again = thread(message(820), message(821))
+    responses.get(MESSAGES, json=again, match=[params({"before": "822"})])
     platform = chatwoot()
     first = platform.fetch_thread(THREAD_ID, cursor="", limit=50)
     assert [each.message_id[-3:] for each in first.messages[:2]] == ["840", "839"]
     assert first.older == "821"
     rest = platform.fetch_thread(THREAD_ID, cursor="821", limit=50)
-    assert [each.message_id for each in rest.messages] == ["chatwoot_shop.example/chat_1_12_820"]
+    assert [each.message_id[-3:] for each in rest.messages] == ["821", "820"]
     assert rest.older is None
+
+
+@pytest.mark.parametrize("cursor", ["newest_840", "840"])
+@pytest.mark.parametrize("shown", [[], [821, 822]])
+@responses.activate
+def test_a_page_of_messages_that_lacks_one_we_know_of_makes_no_sense(
+    cursor: str, shown: list[int]
+) -> None:
+    responses.get(MESSAGES, json=thread(*map(message, shown)))
+    with pytest.raises(BadPayload, match="left out messages"):
+        chatwoot().fetch_thread(THREAD_ID, cursor=cursor, limit=50)
+
+
+@responses.activate
+def test_where_the_one_we_know_of_may_be_the_broken_one_the_rest_is_read() -> None:
+    responses.get(MESSAGES, json=thread(message(839), None))
+    page = chatwoot().fetch_thread(THREAD_ID, cursor="newest_840", limit=50)
+    assert (len(page.messages), len(page.unreadable), page.older) == (1, 1, None)
+
+
+@responses.activate
+def test_a_conversation_that_ends_with_a_full_page_is_at_its_beginning() -> None:
+    responses.get(MESSAGES, json=thread(message(821)))
+    assert chatwoot().fetch_thread(THREAD_ID, cursor="821", limit=50).older is None
 
 
 @responses.activate

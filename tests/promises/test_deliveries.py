@@ -93,10 +93,7 @@ def number_gets(shop: Shop, *lines: tuple[str, str]) -> None:
         )
     )
     [channel] = [each for each in shop.channels() if each.external_id == NUMBER]
-    report = import_file(
-        shop.app.database, channel, file, FileOptions(platform="whatsapp"), now=shop.now
-    )
-    assert report.stored.seen == len(lines)
+    import_file(shop.app.database, channel, file, FileOptions(platform="whatsapp"), now=shop.now)
 
 
 def statuses(shop: Shop) -> list[str]:
@@ -385,6 +382,35 @@ class TestPeopleFirst:
         assert shop.message(first).outcome == Outcome.ANSWERED_BY_PERSON
         assert shop.message(second).outcome == Outcome.ANSWERED
         assert [turn.message_count for turn in shop.rows(Turn)] == [1]
+
+
+class TestFiles:
+    def test_a_reply_of_ours_in_an_exported_chat_is_no_persons(
+        self, shop: Shop, terminal: Terminal
+    ) -> None:
+        self.answered(shop, terminal)
+        shop.wait(seconds=45)
+        number_gets(shop, ("employee", shop.sent()[0]), ("customer", "Thanks! And tea?"))
+        assert [row.sender_type for row in shop.rows(Message)] == ["customer", "agent", "customer"]
+        shop.wait(seconds=BUFFER_SECONDS)
+        assert shop.replies() == {"answered": 1}
+
+    def test_a_person_who_says_the_same_again_has_spoken(
+        self, shop: Shop, terminal: Terminal
+    ) -> None:
+        self.answered(shop, terminal)
+        said = shop.sent()[0]
+        number_gets(shop, ("employee", said), ("employee", said), ("employee", "Sam here"))
+        assert [row.sender_type for row in shop.rows(Message)][2:] == ["employee", "employee"]
+
+    @staticmethod
+    def answered(shop: Shop, terminal: Terminal) -> None:
+        number_opens(shop, terminal)
+        shop.wait(seconds=5)
+        shop.world.add_message(NUMBER, PHONE, "Hello?")
+        number_gets(shop, ("customer", "Hello?"))
+        shop.wait(seconds=BUFFER_SECONDS)
+        assert shop.replies() == {"answered": 1}
 
 
 class TestByHand:

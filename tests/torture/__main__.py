@@ -40,7 +40,7 @@ from shoptalk.types import SenderType
 from tests.torture.customers import Customer, catalog
 from tests.torture.deaths import Mortals
 from tests.torture.faults import Toll, unleash
-from tests.torture.stages import NAMES, Stage, stage_of
+from tests.torture.stages import NAMES, OVERLAP, Stage, stage_of
 from tests.torture.truth import Written, judge, turns_ended
 from tests.torture.worker import FastClock, Spawner
 
@@ -179,7 +179,7 @@ def set_up(options: argparse.Namespace, spawner: Spawner) -> Iterator[Torture]:
                 server.world.clock.run(RATE)
                 server.world.clock.set(clock())
                 stage = stage_of(options.platform, server.world, database, clock)
-                settings = _settings(server, embedded.url, home, overlap=stage.overlap)
+                settings = _settings(server, embedded.url, home)
                 requests.post(
                     f"{server.url}/control/model",
                     json={"script": [{"parrot": True, "repeat": None}]},
@@ -202,7 +202,7 @@ def set_up(options: argparse.Namespace, spawner: Spawner) -> Iterator[Torture]:
             embedded.leave()
 
 
-def _settings(server: SandboxServer, url: str, home: Path, *, overlap: int) -> dict[str, Any]:
+def _settings(server: SandboxServer, url: str, home: Path) -> dict[str, Any]:
     return {
         **{name.lower(): value for name, value in server.environment.items()},
         "database_url": url,
@@ -211,7 +211,7 @@ def _settings(server: SandboxServer, url: str, home: Path, *, overlap: int) -> d
         "graph_calls_per_second": 0,
         "max_replies_per_hour": 100_000,
         "worker_concurrency": 8,
-        "poll_overlap_seconds": overlap,
+        "poll_overlap_seconds": OVERLAP,
     }
 
 

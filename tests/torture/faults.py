@@ -92,6 +92,7 @@ TWILIO: Faults = {
         ("short_page", {"rows": 5}),
         ("null_record", {}),
         ("garbage_record", {}),
+        ("garbage_record", {"share": 0.2}),
         ("missing_field", {"field": "date_sent"}),
         ("foreign_next", {}),
         ("http_status", {"status": 503, "body": "oops"}),
@@ -101,9 +102,9 @@ TWILIO: Faults = {
     "typing": [("drop_after", {}), ("http_status", {"status": 500, "body": "oops"})],
 }
 
-#: Its errors are plain ones: a 422 for whatever went wrong, also after it was done. Pages have
-#: numbers: of one that is short, nobody could tell what it left out. Threads are listed oldest
-#: first: what is spoilt is the newest, as with Graph, for an older one is answered after it.
+#: Its errors are plain ones: a 422 for whatever went wrong, also after it was done. Threads are
+#: listed oldest first: what is spoilt is the newest, as with Graph, for an older one is answered
+#: after it.
 CHATWOOT: Faults = {
     "send": [
         ("drop_before", {}),
@@ -123,6 +124,8 @@ CHATWOOT: Faults = {
         ("null_record", {}),
         ("garbage_record", {}),
         ("missing_field", {"field": "last_activity_at"}),
+        ("empty_page", {}),
+        ("short_page", {"rows": 5}),
         ("http_status", {"status": 429, "body": "Retry later\n", "retry_after": 5}),
         ("http_status", {"status": 503, "body": "oops"}),
     ],
@@ -132,6 +135,8 @@ CHATWOOT: Faults = {
         ("truncate", {"keep": 0.6}),
         ("null_record", {"index": -1}),
         ("garbage_record", {"index": -1}),
+        ("empty_page", {}),
+        ("short_page", {"rows": 2}),
         ("http_status", {"status": 500, "body": "oops"}),
     ],
     "state": [

@@ -28,16 +28,13 @@ from tests.torture.truth import Replies, received
 TOKEN = "torture-token-of-this-account"
 ACCOUNT_SID = "AC" + "0123456789abcdef" * 2
 SITE = "torture.example"
-SHORT_OVERLAP = 20  #: nothing of this sandbox comes late
-#: Of bare messages, one that was spoilt comes again only as far as a poll looks back
-REAL_OVERLAP = 120
+OVERLAP = 20  #: POLL_OVERLAP_SECONDS; nothing of this sandbox comes late
 #: Nothing but the faults and the kills is to hold anything up
 _NO_LIMITS = {"two_reads_per_second": False, "daily_budget": False}
 
 
 class Stage(Protocol):
     faults: Faults  #: of the platform's own requests
-    overlap: int  #: POLL_OVERLAP_SECONDS
 
     def customer(self, number: int) -> str:
         """The id of a customer, as shoptalk will know him."""
@@ -69,7 +66,6 @@ class Remote:
     words: Mapping[str, Any] = field(default_factory=dict)  #: more of `World.add_account`
     connected_as: str | None = None  #: None: the account's id
     config: Mapping[str, str] = field(default_factory=dict)  #: beside the token
-    overlap: int = SHORT_OVERLAP
 
 
 REMOTES: dict[str, Remote] = {
@@ -95,7 +91,6 @@ REMOTES: dict[str, Remote] = {
         faults=TWILIO,
         words={"account_sid": ACCOUNT_SID},
         connected_as=ACCOUNT_SID,
-        overlap=REAL_OVERLAP,
         config={"number": "+15550100"},
     ),
     "twilio-whatsapp": Remote(
@@ -105,7 +100,6 @@ REMOTES: dict[str, Remote] = {
         faults=TWILIO,
         words={"account_sid": ACCOUNT_SID},
         connected_as=ACCOUNT_SID,
-        overlap=REAL_OVERLAP,
         config={"number": "whatsapp:+15550100"},
     ),
     "chatwoot": Remote(
@@ -124,7 +118,6 @@ class RemoteStage:
         self._remote = remote
         self._world = world
         self.faults = remote.faults
-        self.overlap = remote.overlap
 
     def customer(self, number: int) -> str:
         return self._remote.customers.format(number)
@@ -172,7 +165,6 @@ class WebChatStage:
 
     def __init__(self, database: Database, clock: Clock) -> None:
         self.faults: Faults = {}  # what it asks of the model meets some all the same
-        self.overlap = SHORT_OVERLAP
         self._database = database
         self._clock = clock
 
