@@ -1,11 +1,10 @@
-"""What goes on failing is tried again, but ever less often, and ends with a reason."""
+"""What goes on failing is tried again, but ever less often."""
 
 from datetime import timedelta
 
 import pytest
 
-from shoptalk.db.models import Delivery, Turn
-from shoptalk.types import Outcome
+from shoptalk.db.models import Turn
 from tests.loop.shop import Shop
 
 FAILS = {"code": 2, "status": 500, "is_transient": True}  # also where a customer blocked the Page
@@ -41,13 +40,3 @@ def test_a_send_that_fails_again_and_again_is_tried_ever_less_often(
     shop.world.faults.clear()
     goes_on(shop, SOON, timedelta(minutes=5))
     assert shop.sent() == ["Hi"]
-
-
-def test_what_could_not_be_sent_while_the_window_was_open_ends_with_it(
-    answered_in_vain: Shop,
-) -> None:
-    shop = answered_in_vain
-    goes_on(shop, timedelta(hours=25), timedelta(hours=1))
-    assert [turn.outcome for turn in shop.rows(Turn)] == [Outcome.WINDOW_CLOSED]
-    assert [delivery.status for delivery in shop.rows(Delivery)] == ["failed"]
-    assert shop.sent() == []
