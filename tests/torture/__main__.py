@@ -30,9 +30,10 @@ from shoptalk.app import running
 from shoptalk.crashpoints import POINTS
 from shoptalk.db import schema
 from shoptalk.db.catalog import put_products
+from shoptalk.db.channels import begin_backfill
 from shoptalk.db.embedded import EmbeddedServer
 from shoptalk.db.engine import Database, connect
-from shoptalk.db.models import Message
+from shoptalk.db.models import ChannelIntegration, Message
 from shoptalk.sandbox.server import SandboxServer
 from shoptalk.sandbox.world import World
 from shoptalk.settings import Settings
@@ -196,6 +197,9 @@ def set_up(options: argparse.Namespace, spawner: Spawner) -> Iterator[Torture]:
                 for customer in torture.customers[:REHEARSED]:
                     torture.write_burst(customer)
                 spawner.rehearse(settings, clock, turns=REHEARSED)
+                with database.transaction() as session:  # what was rehearsed of history is to come
+                    for channel_id in session.scalars(select(ChannelIntegration.id)):
+                        begin_backfill(session, channel_id, since=None)
                 yield torture
         finally:
             database.close()
