@@ -6,7 +6,7 @@ without knowing those before them: what was stored since then waits.
 
 from datetime import datetime, timedelta
 
-from sqlalchemy import func, update
+from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
 from shoptalk.db.models import ChannelIntegration, Message
@@ -16,6 +16,15 @@ WAITS_FOR = timedelta(minutes=15)  #: what cannot be read at all is not waited f
 #: Of a `channel` and a `message`; `:unread_before` is this much before now
 IS_NOT_AHEAD = """(channel.unread_since IS NULL OR message.imported_at < channel.unread_since
     OR channel.unread_since <= CAST(:unread_before AS timestamptz))"""
+
+
+def find_unread_since(session: Session, channel_id: int) -> datetime | None:
+    """As of now, and until the transaction ends: it locks the channel's row."""
+    return session.scalar(
+        select(ChannelIntegration.unread_since)
+        .where(ChannelIntegration.id == channel_id)
+        .with_for_update(key_share=True)
+    )
 
 
 def note_unread(session: Session, channel_id: int, *, at: datetime) -> None:

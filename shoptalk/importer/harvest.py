@@ -21,7 +21,14 @@ from shoptalk.db.models import ChannelIntegration
 from shoptalk.db.opt_outs import note_words
 from shoptalk.db.runs import add_run, calls_since
 from shoptalk.db.threads import read_again_later
-from shoptalk.db.unread import WAITS_FOR, note_sound, note_spoilt, note_unread, note_whole
+from shoptalk.db.unread import (
+    WAITS_FOR,
+    find_unread_since,
+    note_sound,
+    note_spoilt,
+    note_unread,
+    note_whole,
+)
 from shoptalk.db.wakeup import Wakeup, WakeupKind, wake
 from shoptalk.importer.deliveries import first_check
 from shoptalk.importer.keywords import words_of
@@ -88,9 +95,11 @@ class Harvest:
             complete: the walk came to its end.
         """
         now = self._clock()
-        is_whole = complete and not self._waits_for_spoilt(now)
         reach("import.before_store")
         with self._database.transaction() as session:
+            if self._lists_messages:  # another walk may have broken off since
+                self._channel.unread_since = find_unread_since(session, self._channel.id)
+            is_whole = complete and not self._waits_for_spoilt(now)
             percent = self._reader.usage.percent if self._reader.usage else None
             if self._rows or self._read_again or not complete:
                 # First, for it locks the channel's row: who stores for one channel takes turns.

@@ -139,8 +139,7 @@ class Answerer:
         except Throttled as exc:
             self._put_back(turn, exc, wait=exc.retry_after or THROTTLED_WAIT, failed=False)
         except RetryLater as exc:
-            wait = max(exc.retry_after or timedelta(0), _backoff(turn))
-            self._put_back(turn, exc, wait=wait, failed=True)
+            self._put_back(turn, exc, wait=exc.retry_after or _backoff(turn), failed=True)
         except PlatformError as exc:
             return self._close(turn, outcome_of(exc), str(exc))
         return None

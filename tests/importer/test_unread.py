@@ -131,6 +131,24 @@ def test_a_walk_begun_before_another_broke_off_does_not_speak_for_it(
     assert gathered(desk) == []
 
 
+def test_a_walk_during_which_another_broke_off_puts_in_order_what_that_one_stored(
+    desk: Desk, platform: FakePlatform
+) -> None:
+    """All in one second: their places are what tells them apart."""
+    for number in range(3):
+        platform.write("A", f"#{number}")
+
+    def another_breaks_off(calls: int) -> None:
+        platform.before_call = lambda _: None
+        breaks_off(desk, platform, after=2)
+
+    platform.before_call = another_breaks_off
+    desk.poll()
+    assert desk.texts() == ["#0", "#1", "#2"]
+    desk.poll()
+    assert gathered(desk) == ["#0", "#1", "#2"]
+
+
 def test_a_spoilt_record_is_waited_for_with_the_watermark(
     desk: Desk, platform: FakePlatform, clock: StillClock
 ) -> None:
