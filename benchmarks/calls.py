@@ -114,7 +114,7 @@ class Place:
     def _calls_of_import(self, app: App) -> int:
         self._world.ledger.clear()
         with app.database.transaction() as session:
-            channels = pollable_channels(session, None, due_at=None)
+            channels = pollable_channels(session)
         reports = app.importer().import_side_by_side(channels)
         problems = [report.error or report.gaps for report in reports]
         if any(problems):

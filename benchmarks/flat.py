@@ -114,7 +114,7 @@ class _Shop:
 
     def _tick(self) -> None:
         with self._app.database.transaction() as session:
-            channels = pollable_channels(session, None, due_at=None)
+            channels = pollable_channels(session)
         for report in self._importer.import_side_by_side(channels):
             if report.error:
                 raise RuntimeError(report.error)

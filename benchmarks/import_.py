@@ -22,7 +22,7 @@ from shoptalk.db.engine import Database, connect
 
 TITLE = "a shop's history, imported for the first time"
 SIZE = 100_000  #: messages
-RUNS = 4
+RUNS = 3
 STORED_AT_ONCE = 2300  #: messages, as it goes; only where the kill falls depends on it
 MOST_TIMES = 2.0  #: as long as the bare fetch
 MOST_MB = 150.0

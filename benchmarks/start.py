@@ -110,7 +110,7 @@ def _connect(environment: Mapping[str, str]) -> None:
         connect_channel(app, "facebook", PAGE, {"access_token": TOKEN}, name=None, ai_default=True)
         for _ in range(3):
             with app.database.transaction() as session:
-                channels = pollable_channels(session, None, due_at=None)
+                channels = pollable_channels(session)
             for report in app.importer().import_side_by_side(channels):
                 if report.error:
                     raise RuntimeError(report.error)

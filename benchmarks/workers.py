@@ -12,6 +12,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections import defaultdict
 from contextlib import ExitStack
 from decimal import Decimal
 from pathlib import Path
@@ -28,12 +29,14 @@ from shoptalk.connect import connect_channel
 from shoptalk.db import schema
 from shoptalk.db.catalog import put_products
 from shoptalk.db.embedded import EmbeddedServer
-from shoptalk.db.models import Message
+from shoptalk.db.engine import Database
+from shoptalk.db.models import Conversation, Delivery, Message
+from shoptalk.sandbox.ledger import Sent
 from shoptalk.sandbox.server import SandboxServer
 from shoptalk.sandbox.world import World
 from shoptalk.settings import Settings
 from shoptalk.types import SenderType
-from tests.torture.truth import Verdict, Written, judge, turns_ended
+from tests.torture.truth import Verdict, Written, judge, marks_of, turns_ended
 
 TITLE = "three workers, killed and started again at random"
 SIZE = 400  #: turns
@@ -68,6 +71,8 @@ def measure(size: int) -> list[Figure]:
         seconds = time.perf_counter() - began
         settled = _settles(app, shop)
         verdict = judge(sandbox.world, app.database, shop.written)
+        if verdict.twice:
+            _tell_of_doubles(sandbox.world, app.database)
     zeros = dataclasses.fields(Verdict)[2:]
     return [
         *(at_most(each.name.replace("_", " "), getattr(verdict, each.name), 0) for each in zeros),
@@ -217,3 +222,26 @@ def _settles(app: App, shop: _Customers) -> bool:
             return True
         time.sleep(0.5)
     return False
+
+
+def _tell_of_doubles(world: World, database: Database) -> None:
+    """What was sent twice, when, and what the deliveries say of it: on stderr."""
+    answers: defaultdict[int, list[Sent]] = defaultdict(list)
+    for sent in world.sent:
+        for mark in marks_of(sent.text) if sent.message_id is not None else ():
+            answers[mark].append(sent)
+    for mark, doubles in answers.items():
+        if len(doubles) == 1:
+            continue
+        for each in doubles:
+            told = f"{each.at} to {each.recipient_id}: {each.text}"
+            print(f"#{mark}: {told}, answered: {each.is_answered}", file=sys.stderr)
+        with database.transaction() as session:
+            rows = session.execute(
+                select(Delivery.turn_id, Delivery.sending_at, Delivery.sent_at, Delivery.attempts)
+                .join(Conversation, Conversation.id == Delivery.conversation_id)
+                .where(Conversation.customer_id == doubles[0].recipient_id)
+                .where(Delivery.content.contains(f"#{mark}"))
+            )
+            for row in rows:
+                print(f"  {row}", file=sys.stderr)

@@ -49,7 +49,7 @@ class PickUp:
             return False
         now = self._app.clock()
         with self._app.database.transaction() as session:
-            connected = pollable_channels(session, None, due_at=None)
+            connected = pollable_channels(session)
         reports = [
             self._importer.poll(channel)
             for channel in connected

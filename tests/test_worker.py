@@ -102,13 +102,18 @@ def test_a_turn_is_answered_when_it_is_due_and_not_with_the_next_tick(
             assert turn.closed_at - turn.due_at < timedelta(seconds=5)
 
 
-def test_a_flood_from_one_customer_holds_up_nobody_else(shop: Shop) -> None:
+@pytest.mark.parametrize(
+    ("flood", "others"), [(300, 20), pytest.param(2_000, 200, marks=pytest.mark.thorough)]
+)
+def test_a_flood_from_one_customer_holds_up_nobody_else(
+    shop: Shop, flood: int, others: int
+) -> None:
     shop.opens("facebook")
-    for number in range(300):
+    for number in range(flood):
         shop.customer_writes(f"hello {number}", who="7309")
-    for number in range(20):
+    for number in range(others):
         shop.customer_writes(HELLO, who=f"74{number:03d}")
-    assert shop.answers()["answered"] == 21  # the long one is a turn like any other
+    assert shop.answers()["answered"] == others + 1  # the long one is a turn like any other
 
 
 @pytest.mark.parametrize("only", ["import", "reply"])

@@ -82,11 +82,12 @@ def channel_table(channels: Sequence[ChannelStatus], *, now: datetime) -> Table:
 
 
 def _calls(status: ChannelStatus) -> str:
-    """Used, and what is left, where the platform tells."""
+    """Used, allowed and left, where the platform tells."""
     allowed = status.calls_allowed
     if allowed is None:
         return f"{status.calls_of_day:,}"
-    return f"{status.calls_of_day:,} of about {allowed:,}"
+    left = max(0, allowed - status.calls_of_day)
+    return f"{status.calls_of_day:,} of about {allowed:,}, {left:,} left"
 
 
 def state_of(status: ChannelStatus) -> str:

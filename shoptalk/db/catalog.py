@@ -55,10 +55,6 @@ def lock_conversation(session: Session, conversation_id: int) -> Conversation:
     ).one()
 
 
-def orders_of_turn(session: Session, turn_id: int) -> Sequence[Order]:
-    return session.scalars(select(Order).where(Order.turn_id == turn_id).order_by(Order.id)).all()
-
-
 def orders_of_conversation(session: Session, conversation_id: int) -> Sequence[Order]:
     """The orders a customer may be reminded of, the latest first."""
     return session.scalars(

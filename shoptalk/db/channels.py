@@ -79,23 +79,13 @@ def find_account(session: Session, platform: str, external_id: str) -> ChannelIn
     ).one_or_none()
 
 
-def pollable_channels(
-    session: Session, workspace_id: int | None, *, due_at: datetime | None
-) -> Sequence[ChannelIntegration]:
-    """Connected channels that the platform has not refused; with `due_at`, only those due."""
-    statement = select(ChannelIntegration).where(
-        ChannelIntegration.is_connected, ChannelIntegration.stopped_at.is_(None)
-    )
-    if workspace_id is not None:
-        statement = statement.where(ChannelIntegration.workspace_id == workspace_id)
-    if due_at is not None:
-        statement = statement.where(
-            or_(
-                ChannelIntegration.next_poll_at.is_(None),
-                ChannelIntegration.next_poll_at <= due_at,
-            )
-        )
-    return session.scalars(statement.order_by(ChannelIntegration.id)).all()
+def pollable_channels(session: Session) -> Sequence[ChannelIntegration]:
+    """Connected channels, of all workspaces, that the platform has not refused."""
+    return session.scalars(
+        select(ChannelIntegration)
+        .where(ChannelIntegration.is_connected, ChannelIntegration.stopped_at.is_(None))
+        .order_by(ChannelIntegration.id)
+    ).all()
 
 
 _CLAIM_DUE = text("""

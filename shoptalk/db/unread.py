@@ -45,6 +45,24 @@ def note_whole(session: Session, channel_id: int, *, begun_at: datetime) -> None
     )
 
 
+def note_spoilt(session: Session, channel_id: int, *, at: datetime) -> None:
+    """A list of threads shows records that make no sense, from `at` on, or longer."""
+    session.execute(
+        update(ChannelIntegration)
+        .where(ChannelIntegration.id == channel_id)
+        .values(spoilt_since=func.coalesce(ChannelIntegration.spoilt_since, at))
+    )
+
+
+def note_sound(session: Session, channel_id: int, *, begun_at: datetime) -> None:
+    """A walk that began at a moment saw nothing of the kind."""
+    session.execute(
+        update(ChannelIntegration)
+        .where(ChannelIntegration.id == channel_id, ChannelIntegration.spoilt_since <= begun_at)
+        .values(spoilt_since=None)
+    )
+
+
 def is_ahead(message: Message, channel: ChannelIntegration, *, now: datetime) -> bool:
     """Whether a message waits for older ones that could not be read."""
     since = channel.unread_since

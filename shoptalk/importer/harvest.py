@@ -16,11 +16,19 @@ from sqlalchemy.orm import Session
 from shoptalk.crashpoints import reach
 from shoptalk.db.channels import advance_watermark, note_usage, resume_history
 from shoptalk.db.engine import Database
-from shoptalk.db.inbox import ThreadRows, read_again_later, store_threads
+from shoptalk.db.inbox import ThreadRows, store_threads
 from shoptalk.db.models import ChannelIntegration
 from shoptalk.db.opt_outs import note_words
 from shoptalk.db.runs import add_run, calls_since
-from shoptalk.db.unread import WAITS_FOR, find_unread_since, note_unread, note_whole
+from shoptalk.db.threads import read_again_later
+from shoptalk.db.unread import (
+    WAITS_FOR,
+    find_unread_since,
+    note_sound,
+    note_spoilt,
+    note_unread,
+    note_whole,
+)
 from shoptalk.db.wakeup import Wakeup, WakeupKind, wake
 from shoptalk.importer.deliveries import first_check
 from shoptalk.importer.keywords import words_of
@@ -70,7 +78,8 @@ class Harvest:
             self._settled_until = page.settled_until
         self._report.listed += _count_since(page, self.look_back_to)
         self._spoilt += len(page.unreadable)
-        self._spoilt += sum(len(piece.unreadable) for piece in page.threads)
+        if self._lists_messages:  # what a thread lacks is asked of the thread
+            self._spoilt += sum(len(piece.unreadable) for piece in page.threads)
 
     def add(self, rows: ThreadRows) -> None:
         self._rows.append(rows)
@@ -88,7 +97,7 @@ class Harvest:
         now = self._clock()
         reach("import.before_store")
         with self._database.transaction() as session:
-            if self._reader.platform.can.lists_messages:  # another walk may have broken off since
+            if self._lists_messages:  # another walk may have broken off since
                 self._channel.unread_since = find_unread_since(session, self._channel.id)
             is_whole = complete and not self._waits_for_spoilt(now)
             percent = self._reader.usage.percent if self._reader.usage else None
@@ -111,7 +120,7 @@ class Harvest:
                 resume_history(session, self._channel.id)
             for thread_id, at, failed in self._read_again:
                 read_again_later(session, self._channel.id, thread_id, at=at, failed=failed)
-            self._note_whether_whole(session, is_whole, now=now)
+            self._note_whether_whole(session, is_whole, complete=complete, now=now)
             if complete:
                 advance_watermark(
                     session,
@@ -128,8 +137,25 @@ class Harvest:
             reach("import.in_transaction")
         reach("import.after_store")
 
-    def _note_whether_whole(self, session: Session, is_whole: bool, *, now: datetime) -> None:
-        if not self._reader.platform.can.lists_messages:
+    @property
+    def _lists_messages(self) -> bool:
+        return self._reader.platform.can.lists_messages
+
+    @property
+    def _spoilt_since(self) -> datetime | None:
+        channel = self._channel
+        return channel.unread_since if self._lists_messages else channel.spoilt_since
+
+    def _note_whether_whole(
+        self, session: Session, is_whole: bool, *, complete: bool, now: datetime
+    ) -> None:
+        if not self._lists_messages:
+            if self._spoilt:
+                note_spoilt(session, self._channel.id, at=now)
+                if is_whole:
+                    self._give_up_spoilt()
+            elif complete and self._channel.spoilt_since is not None:
+                note_sound(session, self._channel.id, begun_at=self._begun_at)
             return
         if not is_whole:
             if self._rows or self._spoilt:
@@ -141,14 +167,12 @@ class Harvest:
 
     def _waits_for_spoilt(self, now: datetime) -> bool:
         """Whether records that make no sense may make some soon, and are waited for."""
-        if not self._spoilt or not self._reader.platform.can.lists_messages:
-            return False
-        since = self._channel.unread_since
-        return since is None or now < since + WAITS_FOR
+        since = self._spoilt_since
+        return self._spoilt > 0 and (since is None or now < since + WAITS_FOR)
 
     def _give_up_spoilt(self) -> None:
         """Declare once what was waited for in vain: the watermark goes on without it."""
-        since, last = self._channel.unread_since, self._channel.last_poll_at
+        since, last = self._spoilt_since, self._channel.last_poll_at
         if since is not None and (last is None or last < since + WAITS_FOR):
             self._report.declare_gap(
                 None,
@@ -201,7 +225,7 @@ def _look_back_to(channel: ChannelIntegration, overlap: timedelta) -> datetime:
         return channel.connected_at - overlap
     moved, polled = channel.watermark_moved_at, channel.last_poll_at
     is_settled = moved is not None and polled is not None and polled >= moved + overlap
-    if is_settled and channel.unread_since is None:
+    if is_settled and channel.unread_since is channel.spoilt_since is None:
         return channel.last_fetch_timestamp
     return channel.last_fetch_timestamp - overlap
 
@@ -218,7 +242,9 @@ def _known_whole_until(channel: ChannelIntegration, overlap: timedelta) -> datet
         channel.last_poll_at,
     )
     nothing = datetime.min.replace(tzinfo=UTC)
-    if watermark is None or moved is None or polled is None or channel.unread_since is not None:
+    if watermark is None or moved is None or polled is None:
+        return nothing
+    if channel.unread_since is not None or channel.spoilt_since is not None:
         return nothing
     is_over = polled >= moved + overlap + ONE_SECOND
     return watermark if is_over else nothing

@@ -14,16 +14,11 @@ from datetime import datetime, timedelta
 from shoptalk.crashpoints import reach
 from shoptalk.db.channels import finish_history, lock_channel, put_history_off
 from shoptalk.db.engine import Database
-from shoptalk.db.inbox import (
-    ThreadRows,
-    count_history,
-    find_threads,
-    store_threads,
-    threads_with_unfinished_history,
-)
+from shoptalk.db.inbox import ThreadRows, store_threads
 from shoptalk.db.models import ChannelIntegration, Conversation
 from shoptalk.db.opt_outs import note_words
 from shoptalk.db.runs import add_run
+from shoptalk.db.threads import count_history, find_threads, threads_with_unfinished_history
 from shoptalk.errors import ChannelStopped, PlatformError, RetryLater, Throttled
 from shoptalk.importer.ahead import Ahead
 from shoptalk.importer.attachments import with_attachments

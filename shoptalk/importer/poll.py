@@ -10,8 +10,9 @@ from datetime import datetime, timedelta
 
 from shoptalk.crashpoints import reach
 from shoptalk.db.engine import Database
-from shoptalk.db.inbox import KnownThread, ThreadRows, find_threads, threads_to_read_again
+from shoptalk.db.inbox import ThreadRows
 from shoptalk.db.models import ChannelIntegration
+from shoptalk.db.threads import KnownThread, find_threads, threads_to_read_again
 from shoptalk.errors import (
     BadPayload,
     ChannelStopped,

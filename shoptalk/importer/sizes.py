@@ -11,7 +11,8 @@ LIST_LIMIT = 25  #: threads asked for first; what a platform gives without compl
 FEW_THREADS = 5  #: asked for first where nothing was new the last time
 THREAD_LIMIT = 100  #: messages of one thread
 PAST_LIMIT = 25  #: threads, with up to THREAD_LIMIT messages of each
-TRIED_AGAIN_AFTER = timedelta(hours=1)
+TRIED_AGAIN_AFTER = timedelta(minutes=1)
+TRIED_AGAIN_AT_MOST_AFTER = timedelta(hours=1)
 SMALLEST_FOR_SLOWNESS = 5  #: a platform that does not answer this in time is not asked for less
 
 
@@ -19,7 +20,9 @@ class PageSize:
     """The size of one kind of question.
 
     It doubles with each full answer as far as `most`, and is halved where the platform wants less.
-    What it could answer then is remembered; an hour later twice as much is tried, and so on.
+    What it could answer then is remembered; a minute later twice as much is tried, and so on. A
+    platform that refuses now and then, whatever the size, is soon asked for as much as before;
+    one that refuses what is tried again is left alone for longer each time, up to an hour.
 
     Args:
         first: what is asked for, without complaint as a rule.
@@ -33,16 +36,23 @@ class PageSize:
         self._first = first
         self._most = most
         self._refused_at: datetime | None = None
-        if isinstance(remembered, Mapping):
+        self._known = 0  # what was remembered that it could answer; 0: nothing was refused
+        self._wait = TRIED_AGAIN_AFTER
+        self._has_more = False  # than was remembered
+        if isinstance(remembered, Mapping) and remembered:
+            self._known = remembered["most"]
+            self._wait = timedelta(seconds=remembered.get("wait_seconds", 60))
             refused_at = datetime.fromisoformat(remembered["refused_at"])
-            doublings = max(0, (clock() - refused_at) // TRIED_AGAIN_AFTER)
-            self._most = min(most, remembered["most"] << min(doublings, 16))
+            doublings = max(0, (clock() - refused_at) // self._wait)
+            self._most = min(most, self._known << min(doublings, 16))
         self.now = min(first if few is None else few, self._most)
 
     def answered(self, count: int, *, in_full: bool) -> None:
         """`count` came; `in_full` unless the platform has more and gave less than was asked for."""
         if not in_full:
             self._most = min(self._most, max(self._first, count))
+        if count > self._known:
+            self._has_more = True
         self.now = min(max(self.now, self._first) * 2, self._most)
 
     def refused(self) -> bool:
@@ -58,14 +68,22 @@ class PageSize:
             self._remember(max(SMALLEST_FOR_SLOWNESS, self.now // 2))
 
     def _remember(self, size: int) -> None:
+        if self._refused_at is None and self._known and self.now > self._known:
+            self._wait = min(self._wait * 2, TRIED_AGAIN_AT_MOST_AFTER)
         self.now = self._most = size
         self._refused_at = self._clock()
 
     def learnt(self) -> dict[str, Any] | None:
-        """What is to be remembered for the channel; None where nothing was refused."""
+        """What is to be remembered for the channel, {} for nothing; None where that has not
+        changed.
+        """
         if self._refused_at is None:
-            return None
-        return {"most": self._most, "refused_at": self._refused_at.isoformat()}
+            return {} if self._known and self._has_more else None
+        return {
+            "most": self._most,
+            "refused_at": self._refused_at.isoformat(),
+            "wait_seconds": self._wait.total_seconds(),
+        }
 
 
 class PageSizes:

@@ -14,10 +14,9 @@ from email.utils import parsedate_to_datetime
 from enum import StrEnum
 from http import HTTPStatus
 from typing import Any
-from urllib.parse import quote, urlsplit
+from urllib.parse import urlsplit
 
 import requests
-from requests.auth import AuthBase
 
 from shoptalk.errors import (
     BadPayload,
@@ -30,12 +29,10 @@ from shoptalk.errors import (
     UsageError,
 )
 from shoptalk.platforms.base import Surroundings
-from shoptalk.platforms.http import date_of, json_in, never_left
+from shoptalk.platforms.http import Caller, HeaderAuth, date_of, json_in, usable_token
 from shoptalk.types import Account
 
 PLATFORM = "chatwoot"
-CONNECT_SECONDS = 5.0
-READ_SECONDS = 20.0
 FLOOD_WAIT = timedelta(minutes=1)  #: 200 messages a conversation and minute
 
 RECONNECT = (
@@ -81,18 +78,13 @@ class ChatwootClient:
     """
 
     def __init__(self, account: Account, surroundings: Surroundings, *, base_url: str) -> None:
-        token = str(account.config.get("access_token") or "").strip()
-        if not token:
-            raise UsageError(f"The chatwoot account {account.external_id} has no access token.")
-        if not (token.isascii() and token.isprintable()) or " " in token:
-            raise UsageError(
-                f"The access token of the chatwoot account {account.external_id} holds "
-                "characters that no token has; copy it again."
-            )
-        self._token = token
-        self._session = surroundings.session
         self._clock = surroundings.clock
-        self._base_url = base_url
+        self._caller = Caller(
+            platform=PLATFORM,
+            session=surroundings.session,
+            auth=HeaderAuth("api_access_token", usable_token(PLATFORM, account)),
+            base_url=f"{base_url}/api/v1",
+        )
 
     def get(self, *path: str, params: Mapping[str, str] | None = None, purpose: Purpose) -> Answer:
         """Read `path` below the API's root; each part is quoted.
@@ -102,7 +94,10 @@ class ChatwootClient:
             BadPayload: the answer is not Chatwoot's JSON.
             PlatformError: whatever the status says.
         """
-        return self._exchange("GET", path, params=params or {}, payload=None, purpose=purpose)
+        response = self._caller.exchange(
+            "GET", self._caller.url(*path), is_send=False, params=params
+        )
+        return self._checked(response, purpose)
 
     def post(self, *path: str, payload: Mapping[str, Any], purpose: Purpose) -> Answer:
         """Post `payload` as JSON.
@@ -111,34 +106,11 @@ class ChatwootClient:
             DeliveryUncertain: only for Purpose.SEND: it left us and no clear answer came back.
             PlatformError: as for `get`.
         """
-        return self._exchange("POST", path, params={}, payload=payload, purpose=purpose)
-
-    def _exchange(
-        self,
-        method: str,
-        path: tuple[str, ...],
-        *,
-        params: Mapping[str, str],
-        payload: Mapping[str, Any] | None,
-        purpose: Purpose,
-    ) -> Answer:
-        try:
-            response = self._session.request(
-                method,
-                "/".join((self._base_url, "api/v1", *(quote(part, safe="") for part in path))),
-                params=dict(params),
-                json=payload,
-                auth=_Token(self._token),
-                timeout=(CONNECT_SECONDS, READ_SECONDS),
-                allow_redirects=False,
-            )
-        except requests.RequestException as exc:
-            failure = _failure(exc, purpose)
-        else:
-            return self._checked(response, purpose)
-        # Raised outside the handler: a traceback would show the exception underneath, and that
-        # quotes the address.
-        raise failure
+        is_send = purpose is Purpose.SEND
+        response = self._caller.exchange(
+            "POST", self._caller.url(*path), is_send=is_send, payload=payload
+        )
+        return self._checked(response, purpose)
 
     def _checked(self, response: requests.Response, purpose: Purpose) -> Answer:
         status, body = response.status_code, json_in(response.content)
@@ -150,24 +122,6 @@ class ChatwootClient:
         raise _error_of(
             status, body, purpose, retry_after=_retry_after(response, now=self._clock())
         )
-
-
-class _Token(AuthBase):
-    """As `auth`, so that requests adds nothing from ~/.netrc."""
-
-    def __init__(self, token: str) -> None:
-        self._token = token
-
-    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
-        request.headers["api_access_token"] = self._token
-        return request
-
-
-def _failure(exc: requests.RequestException, purpose: Purpose) -> PlatformError:
-    if never_left(exc):
-        return RetryLater("no connection could be made", platform=PLATFORM)
-    lost = "no answer in time" if isinstance(exc, requests.Timeout) else "the connection broke"
-    return (DeliveryUncertain if purpose is Purpose.SEND else RetryLater)(lost, platform=PLATFORM)
 
 
 def _error_of(

@@ -16,16 +16,13 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from http import HTTPStatus
 from typing import Any, TypeGuard
-from urllib.parse import parse_qs, quote, urlsplit
+from urllib.parse import parse_qs
 
 import requests
-from requests.auth import AuthBase
 
 from shoptalk.errors import (
     BadPayload,
     DeliveryUncertain,
-    ForeignLink,
-    PlatformError,
     RetryLater,
     Throttled,
     TimedOut,
@@ -33,12 +30,17 @@ from shoptalk.errors import (
 )
 from shoptalk.platforms.base import Surroundings, Usage
 from shoptalk.platforms.graph_errors import Purpose, platform_error, whole_number
-from shoptalk.platforms.http import date_of, json_in, never_left, origin_of
+from shoptalk.platforms.http import (
+    READ_SECONDS,
+    Caller,
+    HeaderAuth,
+    date_of,
+    json_in,
+    usable_token,
+)
 from shoptalk.types import Account
 
 API_VERSION = "v25.0"
-CONNECT_SECONDS = 5.0
-READ_SECONDS = 20.0
 USAGE_HEADERS = ("x-app-usage", "x-page-usage", "x-business-use-case-usage")
 METERS = ("call_count", "total_time", "total_cputime")  # whole percentages
 
@@ -74,24 +76,21 @@ class GraphClient:
         base_url: str,
         read_seconds: float = READ_SECONDS,
     ) -> None:
-        token = str(account.config.get("access_token") or "").strip()
-        if not token:
-            raise UsageError(f"The {platform} account {account.external_id} has no access token.")
-        if not (token.isascii() and token.isprintable()) or " " in token:
-            raise UsageError(
-                f"The access token of the {platform} account {account.external_id} holds "
-                "characters that no token has; copy it again."
-            )
+        self._token = usable_token(platform, account)
         self._proof_form = str(account.config.get("appsecret_proof") or "time")
         if self._proof_form not in ("time", "classic"):
             raise UsageError('appsecret_proof must be "time" or "classic".')
         self._platform = platform
-        self._token = token
         self._app_secret = str(account.config.get("app_secret") or "")
-        self._session = surroundings.session
         self._clock = surroundings.clock
-        self._base_url = base_url.rstrip("/")
-        self._timeout = (CONNECT_SECONDS, read_seconds)
+        self._caller = Caller(
+            platform=platform,
+            session=surroundings.session,
+            auth=HeaderAuth("Authorization", f"Bearer {self._token}"),
+            base_url=base_url.rstrip("/"),
+            read_seconds=read_seconds,
+            if_late=TimedOut,
+        )
 
     def get(self, *path: str, params: Mapping[str, str], purpose: Purpose) -> Answer:
         """Read `path` below the base URL; each part is quoted.
@@ -101,7 +100,10 @@ class GraphClient:
             BadPayload: the answer is not Graph's JSON.
             PlatformError: whatever the error table says.
         """
-        return self._exchange("GET", path, params=params, payload=None, purpose=purpose)
+        response = self._caller.exchange(
+            "GET", self._caller.url(*path), is_send=False, params={**params, **self._proof()}
+        )
+        return self._checked(response, purpose)
 
     def post(self, *path: str, payload: Mapping[str, Any], purpose: Purpose) -> Answer:
         """Post `payload` as JSON.
@@ -111,7 +113,11 @@ class GraphClient:
             DeliveryUncertain: only for Purpose.SEND: it left us and no clear answer came back.
             PlatformError: whatever the error table says.
         """
-        return self._exchange("POST", path, params={}, payload=payload, purpose=purpose)
+        is_send = purpose is Purpose.SEND
+        response = self._caller.exchange(
+            "POST", self._caller.url(*path), is_send=is_send, params=self._proof(), payload=payload
+        )
+        return self._checked(response, purpose)
 
     def debug_token(self) -> Answer:
         """Ask Meta about our own access token.
@@ -139,47 +145,13 @@ class GraphClient:
         link = paging.get("next") if isinstance(paging, Mapping) else None
         if not isinstance(paging, Mapping) or not link:
             return None
-        try:
-            target = urlsplit(link if isinstance(link, str) else "")
-            is_ours = not target.netloc or origin_of(link) == origin_of(self._base_url)
-            host = "".join(filter(str.isprintable, target.hostname or ""))[:253]
-        except ValueError:
-            raise BadPayload("paging.next is not an address", platform=self._platform) from None
-        if not is_ours:
-            raise ForeignLink(f"paging.next points to {host}; refused", platform=self._platform)
+        target = self._caller.checked_link(link, name="paging.next")
         cursors = paging.get("cursors")
         after = cursors.get("after") if isinstance(cursors, Mapping) else None
         after = after or parse_qs(target.query).get("after", [""])[0]
         if not isinstance(after, str) or not after:
             raise BadPayload("there is a next page but no cursor to it", platform=self._platform)
         return after
-
-    def _exchange(
-        self,
-        method: str,
-        path: tuple[str, ...],
-        *,
-        params: Mapping[str, str],
-        payload: Mapping[str, Any] | None,
-        purpose: Purpose,
-    ) -> Answer:
-        try:
-            response = self._session.request(
-                method,
-                "/".join((self._base_url, *(quote(part, safe="") for part in path))),
-                params={**params, **self._proof()},
-                json=payload,
-                auth=_Bearer(self._token),
-                timeout=self._timeout,
-                allow_redirects=False,
-            )
-        except requests.RequestException as exc:
-            failure = self._failure(exc, purpose)
-        else:
-            return self._checked(response, purpose)
-        # Raised outside the handler: the exception underneath quotes the URL with its query,
-        # and would show up in a traceback.
-        raise failure
 
     def _proof(self) -> dict[str, str]:
         """Prove that we hold the app secret. The timed form is good for 5 minutes.
@@ -194,15 +166,6 @@ class GraphClient:
             message, extra = f"{self._token}|{unix_time}", {"appsecret_time": unix_time}
         digest = hmac.new(self._app_secret.encode(), message.encode(), hashlib.sha256)
         return {"appsecret_proof": digest.hexdigest(), **extra}
-
-    def _failure(self, exc: requests.RequestException, purpose: Purpose) -> PlatformError:
-        if never_left(exc):
-            return RetryLater("no connection could be made", platform=self._platform)
-        is_late = isinstance(exc, requests.Timeout)
-        lost = "no answer in time" if is_late else "the connection broke"
-        if purpose is Purpose.SEND:
-            return DeliveryUncertain(lost, platform=self._platform)
-        return (TimedOut if is_late else RetryLater)(lost, platform=self._platform)
 
     def _checked(self, response: requests.Response, purpose: Purpose) -> Answer:
         status, body = response.status_code, json_in(response.content)
@@ -233,17 +196,6 @@ def sent_id(body: Mapping[str, Any], *, platform: str) -> str:
     if not isinstance(message_id, str) or not message_id:
         raise DeliveryUncertain("the answer to a send holds no message id", platform=platform)
     return message_id
-
-
-class _Bearer(AuthBase):
-    """As `auth` and not as a plain header, which requests would replace by a ~/.netrc entry."""
-
-    def __init__(self, token: str) -> None:
-        self._token = token
-
-    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
-        request.headers["Authorization"] = f"Bearer {self._token}"
-        return request
 
 
 def usage_from(headers: Mapping[str, str]) -> Usage | None:

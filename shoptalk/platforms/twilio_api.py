@@ -8,26 +8,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
-from urllib.parse import quote, urlsplit
 
 import requests
 from requests.auth import HTTPBasicAuth
 
-from shoptalk.errors import (
-    BadPayload,
-    DeliveryUncertain,
-    ForeignLink,
-    PlatformError,
-    RetryLater,
-    UsageError,
-)
+from shoptalk.errors import BadPayload, DeliveryUncertain, UsageError
 from shoptalk.platforms.base import Surroundings
-from shoptalk.platforms.http import date_of, json_in, never_left, origin_of
+from shoptalk.platforms.http import Caller, date_of, json_in, usable_token
 from shoptalk.platforms.twilio_errors import error_of
 from shoptalk.types import Account
 
 VERSION = "2010-04-01"
-TIMEOUT_SECONDS = (5.0, 20.0)  #: to connect, and between two bytes
 ACCOUNT_SID = re.compile(r"AC[0-9a-fA-F]{32}")
 API_KEY = re.compile(r"SK[0-9a-fA-F]{32}")
 
@@ -55,14 +46,7 @@ class TwilioApi:
     def __init__(
         self, platform: str, account: Account, surroundings: Surroundings, *, base_url: str
     ) -> None:
-        token = str(account.config.get("access_token") or "").strip()
-        if not token:
-            raise UsageError(f"The {platform} account {account.external_id} has no auth token.")
-        if not (token.isascii() and token.isprintable()) or " " in token:
-            raise UsageError(
-                f"The auth token of the {platform} account {account.external_id} holds "
-                "characters that no token has; copy it again."
-            )
+        token = usable_token(platform, account, called="auth token")
         self.account_sid = str(account.config.get("account_sid") or account.external_id)
         if not ACCOUNT_SID.fullmatch(self.account_sid):
             raise UsageError(
@@ -72,10 +56,13 @@ class TwilioApi:
         if user != self.account_sid and not API_KEY.fullmatch(user):
             raise UsageError("Twilio's --api-key is its SID, SK and 32 hexadecimal digits.")
         self._platform = platform
-        self._auth = HTTPBasicAuth(user, token)
-        self._session = surroundings.session
-        self._base_url = base_url.rstrip("/")
-        self.messaging_url = _messaging_url(self._base_url)  #: None: it cannot be told
+        self._caller = Caller(
+            platform=platform,
+            session=surroundings.session,
+            auth=HTTPBasicAuth(user, token),
+            base_url=base_url.rstrip("/"),
+        )
+        self.messaging_url = _messaging_url(base_url.rstrip("/"))  #: None: it cannot be told
 
     def list(self, *path: str, params: Mapping[str, str]) -> Answer:
         """Read one page of a list of the account.
@@ -114,8 +101,7 @@ class TwilioApi:
         self._exchange("POST", f"{self.messaging_url}/v2/Indicators/Typing.json", form=form)
 
     def url(self, *path: str) -> str:
-        parts = ("Accounts", self.account_sid, *path)
-        return "/".join((self._base_url, VERSION, *(quote(part, safe="") for part in parts)))
+        return self._caller.url(VERSION, "Accounts", self.account_sid, *path)
 
     def query_of_next(self, listing: Mapping[str, Any]) -> str | None:
         """The query of the page after `listing`, None where it is the last.
@@ -128,14 +114,7 @@ class TwilioApi:
         link = listing.get("next_page_uri")
         if link is None or link == "":
             return None
-        try:
-            target = urlsplit(link if isinstance(link, str) else "//")
-            is_ours = not target.netloc or origin_of(str(link)) == origin_of(self._base_url)
-            host = "".join(filter(str.isprintable, target.hostname or ""))[:253]
-        except ValueError:
-            raise BadPayload("next_page_uri is not an address", platform=self._platform) from None
-        if not is_ours:
-            raise ForeignLink(f"next_page_uri points to {host}; refused", platform=self._platform)
+        target = self._caller.checked_link(link, name="next_page_uri")
         if not target.query:
             raise BadPayload("there is a next page but no way to it", platform=self._platform)
         return target.query
@@ -150,29 +129,8 @@ class TwilioApi:
         is_send: bool = False,
         is_list: bool = False,
     ) -> Answer:
-        try:
-            response = self._session.request(
-                method,
-                url,
-                params=params,
-                data=form,
-                auth=self._auth,
-                timeout=TIMEOUT_SECONDS,
-                allow_redirects=False,
-            )
-        except requests.RequestException as exc:
-            failure = self._failure(exc, is_send=is_send)
-        else:
-            return self._checked(response, is_send=is_send, is_list=is_list)
-        # Raised outside the handler: the exception underneath quotes the URL, and with it a
-        # customer's number.
-        raise failure
-
-    def _failure(self, exc: requests.RequestException, *, is_send: bool) -> PlatformError:
-        if never_left(exc):
-            return RetryLater("no connection could be made", platform=self._platform)
-        lost = "no answer in time" if isinstance(exc, requests.Timeout) else "the connection broke"
-        return (DeliveryUncertain if is_send else RetryLater)(lost, platform=self._platform)
+        response = self._caller.exchange(method, url, is_send=is_send, params=params, form=form)
+        return self._checked(response, is_send=is_send, is_list=is_list)
 
     def _checked(self, response: requests.Response, *, is_send: bool, is_list: bool) -> Answer:
         status, body = response.status_code, json_in(response.content)

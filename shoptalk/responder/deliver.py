@@ -31,7 +31,7 @@ from shoptalk.types import OUR_SIDE, Clock, Outcome
 READ_BACK_AFTER = timedelta(seconds=60)
 #: what makes no sense now may make some later; then a person has to look
 READ_BACK_FOR = timedelta(minutes=15)
-MOST_SENDS = 8  #: some two hours, each wait twice the one before; then a person has to look
+MOST_SENDS = 30  #: about a day, as long as most reply windows; then a person has to look
 LONGEST_WAIT = timedelta(hours=1)
 #: longer than any request of ours may still be under way, and than a platform's lists lag behind
 CLOCKS_DIFFER_BY = timedelta(minutes=2)

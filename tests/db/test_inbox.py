@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from shoptalk.db.conversations import last_messages, switch_ai
 from shoptalk.db.deliveries import Receipt, record_sent
 from shoptalk.db.engine import Database
-from shoptalk.db.inbox import find_threads
 from shoptalk.db.models import ChannelIntegration, Conversation, Delivery, Message, Turn, TurnStatus
+from shoptalk.db.threads import find_threads
 from shoptalk.importer.threads import rows_of, storable
 from shoptalk.platforms.base import ThreadSlice
 from shoptalk.types import Attachment, ContentType, Customer, InboundMessage, SenderType

@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import event, text
 
 from benchmarks.history import fill_history
-from shoptalk.db.channels import pollable_channels
+from shoptalk.db.channels import claim_due_channels
 from shoptalk.db.conversations import (
     get_conversation,
     get_message,
@@ -107,7 +107,7 @@ def test_an_idle_tick_and_a_pass_with_nothing_to_do_read_no_large_table(
 ) -> None:
     with statements_of(shop) as ran:
         with shop.app.database.transaction() as session:
-            pollable_channels(session, None, due_at=shop.now)
+            claim_due_channels(session, not_polled=(), now=shop.now, not_before=shop.now, limit=100)
         shop.imports()
         shop.replies()
     assert len(ran) > 10

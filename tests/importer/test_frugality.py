@@ -1,5 +1,6 @@
 """Calls are the real currency: how few an import makes, and how it learns to make fewer."""
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -17,6 +18,7 @@ from shoptalk.importer.sizes import (
     SMALLEST_FOR_SLOWNESS,
     THREAD_LIMIT,
     TRIED_AGAIN_AFTER,
+    PageSize,
 )
 from shoptalk.platforms.base import Page, Usage
 from tests.importer.fake_platform import (
@@ -182,7 +184,7 @@ def test_where_the_platform_gives_no_more_no_more_is_asked_for(
     assert asked(platform) == [25, 50, 30, 30]
 
 
-def test_what_was_refused_is_not_asked_for_again_for_an_hour_and_then_little_by_little(
+def test_what_was_refused_is_not_asked_for_again_at_once_and_then_little_by_little(
     desk: Desk, clock: StillClock
 ) -> None:
     platform = old_shop(desk)
@@ -204,6 +206,38 @@ def test_what_was_refused_is_not_asked_for_again_for_an_hour_and_then_little_by_
         poll_after_restart()
         assert asked(platform) == [expected]
         clock.advance(TRIED_AGAIN_AFTER / 2)
+
+
+def test_what_is_refused_again_is_left_alone_for_longer_each_time_up_to_an_hour(
+    clock: StillClock,
+) -> None:
+    remembered: dict[str, object] = {}
+    waits = []
+    for _ in range(9):
+        size = PageSize(remembered, first=25, most=100, clock=clock)
+        assert size.refused()
+        learnt = size.learnt()
+        assert learnt is not None
+        assert learnt["most"] == 12
+        waits.append(timedelta(seconds=learnt["wait_seconds"]))
+        remembered = learnt
+        clock.advance(waits[-1])
+    assert waits == [min(TRIED_AGAIN_AFTER * 2**tries, HOUR) for tries in range(9)]
+
+
+def test_a_platform_that_refuses_now_and_then_is_asked_for_as_much_as_before(
+    clock: StillClock,
+) -> None:
+    size = PageSize({}, first=25, most=100, clock=clock)
+    assert size.refused()
+    size.answered(12, in_full=True)
+    remembered = size.learnt()
+    clock.advance(TRIED_AGAIN_AFTER)
+    again = PageSize(remembered, first=25, most=100, clock=clock)
+    assert again.now == 24
+    again.answered(24, in_full=True)
+    assert again.learnt() == {}
+    assert PageSize({}, first=25, most=100, clock=clock).now == 25
 
 
 def test_a_poll_after_one_that_met_little_asks_for_little(desk: Desk, clock: StillClock) -> None:

@@ -261,11 +261,11 @@ def test_a_reply_that_never_arrives_is_not_sent_for_ever(desk: Desk) -> None:
     began = desk.shop.now
     desk.shop.answers()
     while desk.outcome(message_id) is None:
-        desk.shop.wait(minutes=1)
+        desk.shop.wait(minutes=20)
         desk.shop.imports()
         desk.shop.replies()
-        assert desk.shop.now - began < timedelta(hours=4)
-    assert desk.shop.now - began > timedelta(hours=1)
+        assert desk.shop.now - began < timedelta(hours=48)
+    assert desk.shop.now - began > timedelta(hours=20)
     assert desk.outcome(message_id) == Outcome.DELIVERY_FAILED
     [delivery] = desk.shop.rows(Delivery)
     assert (delivery.status, delivery.attempts) == ("failed", MOST_SENDS)

@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from shoptalk.db.channels import pollable_channels
+from shoptalk.db.channels import claim_due_channels
 from shoptalk.db.models import ImportRun
 from shoptalk.db.runs import forget_uneventful
 
@@ -14,7 +14,9 @@ TICK = timedelta(seconds=10)
 def tick(shop: Shop) -> int:
     """Poll what is due; return how many channels that were."""
     with shop.app.database.transaction() as session:
-        due = pollable_channels(session, None, due_at=shop.now)
+        due = claim_due_channels(
+            session, not_polled=(), now=shop.now, not_before=shop.now, limit=100
+        )
     reports = shop.app.importer().import_side_by_side(due)
     assert [report.error for report in reports] == [None] * len(reports)
     return len(due)

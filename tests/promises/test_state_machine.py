@@ -36,10 +36,10 @@ from shoptalk.db.models import Base, Message
 from shoptalk.errors import UsageError
 from shoptalk.importer.report import RunReport
 from shoptalk.responder.passes import Responder
+from shoptalk.sandbox.ids import thread_id
 from shoptalk.sandbox.ledger import Sent
 from shoptalk.sandbox.messages import StoredMessage
 from shoptalk.sandbox.server import SandboxServer
-from shoptalk.sandbox.world import thread_id
 from shoptalk.settings import Settings
 from shoptalk.types import Outcome, SenderType
 from tests.loop.shop import KETTLE, NINE, PAGE, TOKEN, Shop

@@ -17,7 +17,7 @@ from typing import Any, NoReturn
 
 from shoptalk import crashpoints
 from shoptalk.app import App
-from shoptalk.db.channels import pollable_channels
+from shoptalk.db.channels import claim_due_channels
 from shoptalk.importer import channels  # noqa: F401  # here once, and not in each life
 from shoptalk.responder.model import openai_client  # noqa: F401
 from shoptalk.settings import Settings
@@ -43,7 +43,9 @@ def _live(orders: dict[str, Any]) -> NoReturn:
         now = datetime.fromisoformat(orders["now"])
         app = App(Settings(_env_file=None, **orders["settings"]), clock=lambda: now)
         with app.database.transaction() as session:
-            polled = pollable_channels(session, None, due_at=now)
+            polled = claim_due_channels(
+                session, not_polled=app.not_polled, now=now, not_before=now, limit=100
+            )
         app.importer().import_side_by_side(polled)
         app.responder().answer_all_due()
         app.close()

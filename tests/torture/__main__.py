@@ -2,9 +2,13 @@
 
 Customers write to an account on the sandbox, or to the web chat, a model answers with the marks of
 the messages it saw, one request in five meets a fault, and the processes that do the work are
-killed at named points and at random instants. Everything runs twenty times as fast as life, with
-the real settings. At the end, each message must have been answered once or have an outcome that
+killed at random instants and at named points. Everything runs ten times as fast as life, with the
+real settings. At the end, each message must have been answered once or have an outcome that
 says why not.
+
+The seed repeats what each customer writes, one message after the other, what befalls the n-th
+request of each kind, and whom the killer chooses each time, and where he is to die. How far each
+process gets in between is up to the machine, so that no two runs are the same to the step.
 """
 
 import argparse
@@ -12,17 +16,18 @@ import random
 import sys
 import tempfile
 import time
+from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
-from decimal import Decimal
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import requests
 from sqlalchemy import func, select
 
-from shoptalk import crashpoints
 from shoptalk.app import running
+from shoptalk.crashpoints import POINTS
 from shoptalk.db import schema
 from shoptalk.db.catalog import put_products
 from shoptalk.db.embedded import EmbeddedServer
@@ -32,16 +37,21 @@ from shoptalk.sandbox.server import SandboxServer
 from shoptalk.sandbox.world import World
 from shoptalk.settings import Settings
 from shoptalk.types import SenderType
-from tests.torture.faults import unleash
+from tests.torture.customers import Customer, catalog
+from tests.torture.deaths import Mortals
+from tests.torture.faults import Toll, unleash
 from tests.torture.stages import NAMES, OVERLAP, Stage, stage_of
 from tests.torture.truth import Written, judge, turns_ended
-from tests.torture.worker import FastClock, Orders, Spawner, is_alive, kill
+from tests.torture.worker import FastClock, Spawner
 
-RATE = 20.0
-PRODUCTS = 40
-WORKERS = 2
+RATE = 10.0
 IMPATIENCE = 0.0005  #: chance, twenty times a second, that a customer writes without an answer
-COUNT_EVERY = 2.0  #: real seconds
+REHEARSED = 12  #: turns that are ended before anything fails or dies
+OLD_THREADS = 60  #: of people who wrote before the cut-over, and do not any more
+AN_AGE = timedelta(days=2)
+COUNT_EVERY = 0.5  #: real seconds
+TELL_EVERY = 10.0
+STANDSTILL = 120.0  #: real seconds in which no turn ends
 SETTLES_WITHIN = 180.0  #: real seconds after the last kill
 
 
@@ -59,100 +69,78 @@ class Torture:
         self.world = world
         self.database = database
         self.dice = random.Random(options.seed)
-        self.spawner = spawner
+        self.mortals = Mortals(spawner, random.Random(f"{options.seed}/deaths"))
         self.written = Written()
-        self.next_mark = 1
-        self.kills = 0
-        self.bursts = 0
-        self.pids: list[int] = []
-        self.customers = [stage.customer(number) for number in range(options.customers)]
+        self.customers = [
+            Customer(number, stage.customer(number), options.seed)
+            for number in range(options.customers)
+        ]
 
     def run(self) -> int:
         began = time.monotonic()
         unleash(self.world, self.stage.faults, seed=self.options.seed)
-        self.pids = [self.spawner.spawn() for _ in range(WORKERS)]
-        self._drive()
+        self.mortals.begin()
+        keeps_going = self._drive()
+        toll = Toll.of(self.world)
         self.world.faults.clear()
-        settled = self._wait_until_settled()
-        for pid in self.pids:
-            kill(pid)
+        settled = keeps_going and self._wait_until_settled()
+        self.mortals.end()
         verdict = judge(self.world, self.database, self.written, self.stage.replies())
-        print(f"platform            {self.options.platform:>8}")
-        print(f"seed                {self.options.seed:>8}")
-        print(f"bursts written      {self.bursts:>8}")
-        print(f"turns ended         {turns_ended(self.database):>8}")
-        print(f"kills               {self.kills:>8}")
+        _say("platform", self.options.platform)
+        _say("seed", self.options.seed)
+        _say("bursts written", sum(customer.bursts for customer in self.customers))
+        _say("turns ended", turns_ended(self.database))
+        _say("kills at random", self.mortals.killed)
+        died_at = self.mortals.died_at
+        missed = ", ".join(sorted(POINTS - died_at.keys()))
+        _say("kills at points", died_at.total(), f"never at {missed}" if missed else "at each")
+        _say("requests", toll.requests)
+        _say("faults", toll.faults, f"{toll.share:.1%} of the requests")
         print("\n".join(verdict.lines()))
-        print(f"{time.monotonic() - began:.0f} seconds")
+        _say("seconds", round(time.monotonic() - began))
         if not settled:
             print("it did not come to rest in time")
         return 0 if verdict.is_clean and settled else 1
 
-    def _drive(self) -> None:
+    def write_burst(self, customer: Customer) -> None:
+        for words in customer.burst(self.written):
+            self.stage.write(customer.id, words)
+
+    def _drive(self) -> bool:
         """Customers write, wait for their answer and write again, and processes die, until
-        enough turns have ended and enough processes died.
+        enough turns have ended and enough processes died. False: it stands still.
         """
         options = self.options
-        seconds_a_kill = options.seconds / max(options.kills, 1)
-        began = counted_at = time.monotonic()
+        began = counted_at = moved_at = told_at = time.monotonic()
         ended = 0
-        while ended < options.turns or self.kills < options.kills:
+        to_come: deque[float] = deque()  #: moments at which somebody is killed
+        while ended < options.turns or self.mortals.killed < options.kills:
             waiting = self.stage.waiting()
             for customer in self.customers:  # some do not wait until their burst is answered
-                if customer not in waiting or self.dice.random() < IMPATIENCE:
-                    self._write_burst(customer)
-            self._replace_the_dead()
-            while self.kills < min(options.kills, (time.monotonic() - began) / seconds_a_kill):
-                self._kill_one()
-            if time.monotonic() - counted_at > COUNT_EVERY:
-                ended, counted_at = turns_ended(self.database), time.monotonic()
-                _show(f"{counted_at - began:.0f} s: {ended} turns ended, {self.kills} kills")
+                if customer.id not in waiting or self.dice.random() < IMPATIENCE:
+                    self.write_burst(customer)
+            self.mortals.replace_the_dead()
+            now = time.monotonic()
+            while to_come and to_come[0] <= now:
+                to_come.popleft()
+                self.mortals.kill_one()
+            if now - counted_at > COUNT_EVERY:
+                counted_at, before, ended = now, ended, turns_ended(self.database)
+                moved_at = now if ended > before else moved_at
+                if now - moved_at > STANDSTILL:
+                    return False
+                if now - told_at > TELL_EVERY:
+                    told_at = now
+                    _show(f"{now - began:.0f} s: {ended} turns ended, {self.mortals.killed} kills")
+                share = min(ended / options.turns, 1) if options.turns else 1
+                due = round(options.kills * share) - self.mortals.killed - len(to_come)
+                to_come.extend(sorted(now + COUNT_EVERY * self.dice.random() for _ in range(due)))
             time.sleep(0.05)
-
-    def _write_burst(self, customer: str) -> None:
-        for _ in range(self.dice.choice((1, 1, 1, 2, 3))):
-            mark, self.next_mark = self.next_mark, self.next_mark + 1
-            self.stage.write(customer, self._words(customer, mark))
-            self.written.note(customer, mark)
-        self.bursts += 1
-
-    def _words(self, customer: str, mark: int) -> str:
-        product = f"p{self.dice.randrange(PRODUCTS)}"
-        match self.dice.randrange(6):
-            case 0:
-                ordered = {each for each in self.written.orders.values() if each[0] == customer}
-                if (customer, product) in ordered:
-                    return f"hello #{mark}"
-                self.written.orders[mark] = (customer, product)
-                return f"yes, order {product} x2 #{mark}"
-            case 1:
-                return f"price of {product} #{mark}"
-            case 2:
-                return f"lie about {product} #{mark}"
-            case _:
-                return f"hello #{mark}"
-
-    def _kill_one(self) -> None:
-        """Kill a worker now, at whatever it is."""
-        victim = self.dice.randrange(len(self.pids))
-        kill(self.pids[victim])
-        self._replace(victim)
-
-    def _replace_the_dead(self) -> None:
-        """Some have met the point at which their death was arranged."""
-        for number, pid in enumerate(self.pids):
-            if not is_alive(pid):
-                self._replace(number)
-
-    def _replace(self, victim: int) -> None:
-        self.kills += 1
-        point = self.dice.choice([None, self.dice.choice(sorted(crashpoints.POINTS))])
-        self.pids[victim] = self.spawner.spawn(point, passes=self.dice.randint(1, 20))
+        return True
 
     def _wait_until_settled(self) -> bool:
-        for pid in self.pids:  # the last ones live
-            kill(pid)
-        self.pids = [self.spawner.spawn() for _ in range(WORKERS)]
+        """With workers that live, and nothing that fails."""
+        self.mortals.make_way()
         deadline = time.monotonic() + SETTLES_WITHIN
         while time.monotonic() < deadline:
             with self.database.transaction() as session:
@@ -160,7 +148,7 @@ class Torture:
                     select(
                         func.count(),
                         func.count().filter(Message.outcome.is_(None)),
-                    ).where(Message.sender_type == SenderType.CUSTOMER)
+                    ).where(Message.sender_type == SenderType.CUSTOMER, ~Message.is_old)
                 ).one()
             if stored == len(self.written.marks) and not open_:
                 return True
@@ -168,14 +156,18 @@ class Torture:
         return False
 
 
+def _say(name: str, figure: object, more: str = "") -> None:
+    print(f"{name:<20}{figure:>8}  {more}".rstrip())
+
+
 def _show(progress: str) -> None:
-    if sys.stderr.isatty():
-        print(f"\r{progress}", end="", file=sys.stderr, flush=True)
+    end = "\r" if sys.stderr.isatty() else "\n"
+    print(progress, end=end, file=sys.stderr, flush=True)
 
 
 @contextmanager
 def set_up(options: argparse.Namespace, spawner: Spawner) -> Iterator[Torture]:
-    """A sandbox on quick time, a database, and one connected account."""
+    """A sandbox on quick time, a database, one connected account, and a nursery that has worked."""
     with tempfile.TemporaryDirectory(prefix="shoptalk-torture-") as folder:
         home = Path(folder)
         embedded = EmbeddedServer(home).enter()
@@ -194,11 +186,17 @@ def set_up(options: argparse.Namespace, spawner: Spawner) -> Iterator[Torture]:
                     timeout=10,
                 ).raise_for_status()
                 with running(Settings(_env_file=None, **settings), clock=clock) as app:
+                    stage.open()
+                    for number in range(OLD_THREADS):
+                        stage.wrote_before(stage.customer(10**6 + number), clock() - AN_AGE)
                     stage.connect(app)
                     with app.database.transaction() as session:
-                        put_products(session, app.workspace_id(), _catalog())
-                spawner.orders = Orders(settings, clock)
-                yield Torture(options, spawner, stage, server.world, database)
+                        put_products(session, app.workspace_id(), catalog())
+                torture = Torture(options, spawner, stage, server.world, database)
+                for customer in torture.customers[:REHEARSED]:
+                    torture.write_burst(customer)
+                spawner.rehearse(settings, clock, turns=REHEARSED)
+                yield torture
         finally:
             database.close()
             embedded.leave()
@@ -217,28 +215,12 @@ def _settings(server: SandboxServer, url: str, home: Path) -> dict[str, Any]:
     }
 
 
-def _catalog() -> list[dict[str, object]]:
-    return [
-        {
-            "product_id": f"p{number}",
-            "name": f"Product {number}",
-            "description": "",
-            "price": Decimal(10 + number) + Decimal("0.50"),
-            "currency": "USD",
-            "stock": None,
-            "active": True,
-        }
-        for number in range(PRODUCTS)
-    ]
-
-
 def main() -> int:
     parser = argparse.ArgumentParser(prog="torture", description=__doc__)
     parser.add_argument("--platform", choices=NAMES, default="facebook")
     parser.add_argument("--turns", type=int, default=10_000)
-    parser.add_argument("--kills", type=int, default=1_000)
-    parser.add_argument("--seconds", type=float, default=400, help="in which the kills happen")
-    parser.add_argument("--customers", type=int, default=250)
+    parser.add_argument("--kills", type=int, default=1_000, help="at random, spread over the turns")
+    parser.add_argument("--customers", type=int, default=400)
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
     spawner = Spawner()  # forks before there is any thread

@@ -7,6 +7,7 @@ into its tables, and read there.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from typing import Any, Protocol
 
 from sqlalchemy import select, true
@@ -24,6 +25,7 @@ from shoptalk.types import Clock, SenderType
 from tests.torture.faults import CHATWOOT, GRAPH, TWILIO, Faults
 from tests.torture.truth import Replies, received
 
+TOKEN = "torture-token-of-this-account"
 ACCOUNT_SID = "AC" + "0123456789abcdef" * 2
 SITE = "torture.example"
 OVERLAP = 20  #: POLL_OVERLAP_SECONDS; nothing of this sandbox comes late
@@ -36,6 +38,12 @@ class Stage(Protocol):
 
     def customer(self, number: int) -> str:
         """The id of a customer, as shoptalk will know him."""
+
+    def open(self) -> None:
+        """Let there be the account."""
+
+    def wrote_before(self, customer: str, at: datetime) -> None:
+        """Somebody wrote then and was not answered. The account is not connected yet."""
 
     def connect(self, app: App) -> None: ...
 
@@ -114,16 +122,24 @@ class RemoteStage:
     def customer(self, number: int) -> str:
         return self._remote.customers.format(number)
 
-    def connect(self, app: App) -> None:
-        remote, token = self._remote, "torture-token-of-this-account"
+    def open(self) -> None:
+        remote = self._remote
         self._world.add_account(
-            remote.platform, remote.account_id, "Torture", token, **remote.words
+            remote.platform, remote.account_id, "Torture", TOKEN, **remote.words
         )
+
+    def wrote_before(self, customer: str, at: datetime) -> None:
+        for minute in range(3):
+            written_at = at + timedelta(minutes=minute)
+            self._world.add_message(self._remote.account_id, customer, "Hello?", at=written_at)
+
+    def connect(self, app: App) -> None:
+        remote = self._remote
         connect_channel(
             app,
             remote.platform,
             remote.connected_as or remote.account_id,
-            {"access_token": token, **remote.config},
+            {"access_token": TOKEN, **remote.config},
             name=None,
             ai_default=True,
         )
@@ -154,6 +170,12 @@ class WebChatStage:
 
     def customer(self, number: int) -> str:
         return f"visitor-{number}"
+
+    def open(self) -> None:
+        """It is opened with its connection."""
+
+    def wrote_before(self, customer: str, at: datetime) -> None:
+        """Before that there is nowhere to write."""
 
     def connect(self, app: App) -> None:
         connect_channel(app, "webchat", SITE, {}, name=None, ai_default=True)

@@ -31,6 +31,7 @@ def test_an_order_is_answered_and_counted_where_the_answer_arrives(shop: Shop, n
     stage = stage_of(name, shop.world, shop.app.database, shop.world.clock.now)
     shop.sells(PRODUCT)
     shop.model_says(PARROT)
+    stage.open()
     stage.connect(shop.app)
     shop.wait(seconds=5)
     customer, other = stage.customer(1), stage.customer(2)

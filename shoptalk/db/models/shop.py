@@ -58,6 +58,7 @@ class ChannelIntegration(Base):
     watermark_moved_at: Mapped[datetime | None]  # when we saw it move, our time
     last_poll_at: Mapped[datetime | None]  # last complete poll, our time
     unread_since: Mapped[datetime | None]  # since when its list was not read whole, our time
+    spoilt_since: Mapped[datetime | None]  # the same of a list of threads: nothing waits but it
     history_state: Mapped[str] = mapped_column(server_default="waiting")
     history_since: Mapped[datetime | None]  # how far back the history walk goes; None: all
     history_threads: Mapped[int | None]  # that it consists of; None: nobody knows yet

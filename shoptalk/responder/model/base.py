@@ -64,8 +64,8 @@ class Talk(Protocol):
         """Let the model speak.
 
         Raises:
-            ModelUnavailable: it could not be reached, is overloaded, or its answer was cut off.
-            ModelRefused: it declined, or the request can never succeed.
+            ModelUnavailable: it could not be reached, or is overloaded.
+            ModelRefused: it declined, its answer was cut off, or the request can never succeed.
         """
         ...
 

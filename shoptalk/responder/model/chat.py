@@ -4,7 +4,6 @@ Every field of an answer is treated as optional, as such servers leave many out.
 """
 
 import json
-from collections.abc import Mapping
 from typing import Any
 
 import openai
@@ -13,6 +12,8 @@ from shoptalk.errors import ModelRefused, ModelUnavailable
 from shoptalk.responder.model.base import Line, Prompt, Role, Said, Tool, ToolCall, legible
 from shoptalk.responder.model.openai_errors import understood
 from shoptalk.responder.model.request import objects_in, post, text_in
+
+CUT_OFF = frozenset({"length", "content_filter"})  #: again and again, for the same question
 
 
 class ChatModel:
@@ -44,8 +45,8 @@ class ChatTalk:
             raise ModelRefused("the model declined to answer")
         calls = _calls(message, so_far=len(self._messages))
         text = text_in(message, "content")
-        if choice.get("finish_reason") == "length" and not calls:
-            raise ModelUnavailable("the model's answer was cut off")
+        if choice.get("finish_reason") in CUT_OFF and not calls:
+            raise ModelRefused(f"the model's answer was cut off ({choice['finish_reason']})")
         self._messages.append(_as_sent(text, calls))
         return Said(text=text, tool_calls=calls)
 
@@ -112,9 +113,12 @@ def _calls(message: dict[str, Any], *, so_far: int) -> list[ToolCall]:
     calls: list[ToolCall] = []
     for number, call in enumerate(objects_in(message, "tool_calls")):
         call_id = call.get("id")
-        if not call_id or any(other.call_id == call_id for other in calls):
+        is_known = any(other.call_id == call_id for other in calls)
+        if not call_id or not isinstance(call_id, str) or is_known:
             call_id = f"call_{so_far}_{number}"
-        function: Mapping[str, Any] = call.get("function") or {}
+        function = call.get("function")
+        if not isinstance(function, dict):
+            function = {}
         calls.append(
             ToolCall(
                 call_id=call_id,

@@ -39,6 +39,8 @@ class ResponsesTalk:
         if not isinstance(response, dict) or not isinstance(response.get("output"), list):
             raise ModelUnavailable("the model's answer cannot be read")
         status = response.get("status")
+        if status == "incomplete":  # as it would be again, for the same question
+            raise ModelRefused(f"the model's answer was cut off ({_reason(response)})")
         if status not in {"completed", None}:
             raise ModelUnavailable(f"the model's answer ended as {status}")
         output = objects_in(response, "output")
@@ -89,6 +91,11 @@ class ResponsesTalk:
     def _reasons(self) -> bool:
         """Reasoning must be handed back between two requests; unkept, it travels encrypted."""
         return self._prompt.model.startswith(("gpt-5", "gpt-6", "o3", "o4"))
+
+
+def _reason(response: Mapping[str, Any]) -> str:
+    details = response.get("incomplete_details")
+    return text_in(details, "reason") if isinstance(details, dict) else ""
 
 
 def _is_about_prompt(error: openai.APIStatusError) -> bool:

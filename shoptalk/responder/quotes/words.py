@@ -59,7 +59,8 @@ CHF SEK NOK DKK PLN CZK HUF RON BGN RUB UAH IRR NGN KES GHS ZAR ETB XOF XAF USDT
 CENTS = _words("¢ cent cents centime centimes centavos piastre piastres قرش قروش هلله")
 DUALS = {
     "دولارين": "دولار", "جنيهين": "جنيه", "ريالين": "ريال", "درهمين": "درهم",
-    "دينارين": "دينار", "ليرتين": "ليره",
+    "دينارين": "دينار", "ليرتين": "ليره", "دولاران": "دولار", "جنيهان": "جنيه",
+    "ريالان": "ريال", "درهمان": "درهم", "ديناران": "دينار", "ليرتان": "ليره",
 }  # fmt: skip
 THREE_DECIMALS = frozenset({"KWD", "BHD", "OMR", "JOD", "IQD", "TND", "LYD"})
 # A currency's code begins with its country's: "Canadian" leaves of all dollars only CAD.
@@ -79,7 +80,7 @@ NATIONS = {
 SCALES = {
     word: Decimal(scale)
     for words, scale in (
-        ("k thousand mille mil tausend الف الاف تلاف hazaar", 1000),
+        ("k thousand mille mil tausend tsd الف الاف تلاف hazaar", 1000),
         ("hundred ميه مئه مايه", 100),
         ("lakh", 100_000),
         ("m mn million millions millon مليون", 1_000_000),
@@ -105,9 +106,43 @@ NUMBER_WORDS = {
         ((1, 2, 3, 4, 5, 6, 7, 8, 9, 10), """uno dos tres cuatro cinco seis siete ocho nueve
             diez"""),
         ((20, 30, 40, 50, 60, 100, 1000), "veinte treinta cuarenta cincuenta sesenta cien mil"),
+        (range(20, 100, 10), "عشرون ثلاثون اربعون خمسون ستون سبعون ثمانون تسعون"),
+        (range(11, 20), """حداشر اتناشر تلتاشر اربعتاشر خمستاشر ستاشر سبعتاشر تمنتاشر
+            تسعتاشر"""),
+        ((2, 8, 100, 200, 200, 200, 2000), "اثنان ثماني مايه مايتان مايتين ميتان الفان"),
+        (range(300, 1000, 100), """ثلاثمايه اربعمايه خمسمايه ستمايه سبعمايه ثمانمايه
+            تسعمايه"""),
+        (range(300, 1000, 100), "ثلاثميه اربعميه خمسميه ستميه سبعميه ثمانميه تسعميه"),
+        ((11, 12, 13, 14, 15, 16, 20), "onze douze treize quatorze quinze seize vingts"),
+        (range(12, 17), "doce trece catorce quince dieciseis"),  # "once" is English too
+        ((70, 80, 90, 100), "setenta ochenta noventa ciento"),
+        ((1000,), "tausend"),
     )
     for value, word in zip(values, words.split(), strict=True)
 }  # fmt: skip
+
+
+_GERMAN = """ein zwei drei vier funf sechs sieben acht neun zehn elf zwolf dreizehn vierzehn
+    funfzehn sechzehn siebzehn achtzehn neunzehn"""
+_GERMAN_TENS = "zwanzig dreißig vierzig funfzig sechzig siebzig achtzig neunzig"
+
+
+def _german() -> dict[str, int]:
+    """Up to 999, where numbers are one word: "neunundneunzig", "zweihundertzwanzig"."""
+    known = {word: value for value, word in enumerate(_GERMAN.split(), start=1)}
+    units = list(known)[:9]
+    for ten, word in zip(range(20, 100, 10), _GERMAN_TENS.split(), strict=True):
+        known |= {f"{unit}und{word}": ten + one for one, unit in enumerate(units, start=1)}
+        known[word] = ten
+    known |= {
+        f"{unit}hundert{word}": max(hundreds, 1) * 100 + rest
+        for hundreds, unit in enumerate(["", *units])
+        for word, rest in {"": 0, **known}.items()
+    }
+    return known | {word.replace("ß", "ss"): value for word, value in known.items()}
+
+
+NUMBER_WORDS |= _german()
 PRICE = _words(
     """
     price prices priced pricing cost costs costing total totals subtotal sum amount fee charge

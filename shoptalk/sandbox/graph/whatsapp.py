@@ -8,8 +8,9 @@ from shoptalk.sandbox.accounts import SandboxAccount
 from shoptalk.sandbox.graph.errors import GraphError, no_such_object
 from shoptalk.sandbox.graph.question import Question
 from shoptalk.sandbox.graph.send import Refused
+from shoptalk.sandbox.ids import person
 from shoptalk.sandbox.ledger import Sent, fingerprint
-from shoptalk.sandbox.world import World, person
+from shoptalk.sandbox.world import World
 
 SERVICE_WINDOW = timedelta(hours=24)
 MOST_CHARACTERS = 4096

@@ -1,0 +1,127 @@
+"""What the model's server says, row by row of its documented errors, in our own words."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from shoptalk.errors import ModelError, ModelRefused, ModelUnavailable
+from shoptalk.responder.model.openai_client import make_client
+from shoptalk.responder.model.openai_errors import NEEDS_A_PERSON, understood
+from shoptalk.sandbox.server import SandboxServer
+from shoptalk.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    name: str
+    status: int
+    code: str | None
+    becomes: type[ModelError]
+    says: str
+    wait: timedelta | None = None
+    retry_after: int | None = None
+
+
+ROWS = [
+    Row(
+        "a malformed parameter", 400, "invalid_value", ModelRefused, "HTTP 400, code invalid_value"
+    ),
+    Row("a context too long", 400, "context_length_exceeded", ModelRefused, "context_length"),
+    Row("a locked conversation", 400, "conversation_locked", ModelUnavailable, "is in use"),
+    Row("a bad key", 401, "invalid_api_key", ModelUnavailable, "OPENAI_API_KEY", NEEDS_A_PERSON),
+    Row("a region not served", 403, None, ModelUnavailable, "OPENAI_API_KEY", NEEDS_A_PERSON),
+    Row("an unknown model", 404, "model_not_found", ModelRefused, "HTTP 404, code model_not_found"),
+    Row("a request that timed out", 408, None, ModelUnavailable, "HTTP 408"),
+    Row("a conflict", 409, None, ModelUnavailable, "HTTP 409"),
+    Row("what cannot be processed", 422, None, ModelRefused, "HTTP 422"),
+    Row(
+        "too many requests",
+        429,
+        "rate_limit_exceeded",
+        ModelUnavailable,
+        "asks to wait",
+        timedelta(seconds=17),
+        retry_after=17,
+    ),
+    Row("too many, for nobody knows how long", 429, None, ModelUnavailable, "asks to wait"),
+    Row("no credit", 429, "insufficient_quota", ModelUnavailable, "no credit", NEEDS_A_PERSON),
+    Row("a fault of the server", 500, "server_error", ModelUnavailable, "HTTP 500"),
+    Row("a bad gateway", 502, None, ModelUnavailable, "HTTP 502"),
+    Row(
+        "an overloaded server, which says Slow Down",
+        503,
+        None,
+        ModelUnavailable,
+        "HTTP 503",
+        timedelta(seconds=900),
+        retry_after=900,
+    ),
+]
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[SandboxServer]:
+    with SandboxServer() as server:
+        yield server
+
+
+@pytest.fixture
+def settings(server: SandboxServer) -> Settings:
+    values: dict[str, Any] = {name.lower(): value for name, value in server.environment.items()}
+    return Settings(_env_file=None, **{**values, "openai_max_retries": 0, "openai_timeout": 1})
+
+
+def asked(settings: Settings) -> None:
+    """Ask the model something, once."""
+    assert settings.openai_api_key is not None
+    with make_client(settings, settings.openai_api_key.get_secret_value()) as client, understood():
+        client.responses.create(model="sandbox-clerk", input="Hello")
+
+
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
+def test_row(server: SandboxServer, settings: Settings, row: Row) -> None:
+    error = {
+        "message": "words of a customer",
+        "type": "invalid_request_error",
+        "param": "input",
+        "code": row.code,
+    }
+    params = {"status": row.status, "body": json.dumps({"error": error})}
+    if row.retry_after is not None:
+        params |= {"retry_after": row.retry_after}
+    server.world.faults.add("http_status", match={"kind": "model"}, count=1, params=params)
+    with pytest.raises(row.becomes, match=row.says) as raised:
+        asked(settings)
+    assert "customer" not in str(raised.value)
+    assert getattr(raised.value, "retry_after", None) == row.wait
+    asked(settings)  # it happened once
+
+
+@pytest.mark.parametrize(
+    ("fault", "params", "says"),
+    [
+        ("drop_before", {}, "cannot be reached"),
+        ("drop_after", {}, "cannot be reached"),
+        ("slow", {"seconds": 1.5}, "in time"),
+        ("http_status", {"status": 503, "body": "oops", "after_work": True}, "HTTP 503"),
+        ("http_status", {"status": 500, "body": '{"detail": "oops"}'}, "HTTP 500"),
+    ],
+)
+def test_what_breaks_the_line_is_tried_again_later(
+    server: SandboxServer, settings: Settings, fault: str, params: dict[str, Any], says: str
+) -> None:
+    server.world.faults.add(fault, match={"kind": "model"}, count=1, params=params)
+    with pytest.raises(ModelUnavailable, match=says):
+        asked(settings)
+
+
+def test_an_answer_that_is_no_json_cannot_be_read(
+    server: SandboxServer, settings: Settings
+) -> None:
+    server.world.faults.add("truncate", match={"kind": "model"}, count=1, params={"keep": 0.5})
+    with pytest.raises(ModelUnavailable, match="cannot be read"):
+        asked(settings)
