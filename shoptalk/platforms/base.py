@@ -126,6 +126,7 @@ class ThreadState:
 
     custody: Custody | None = None
     can_reply: bool = True  #: False: the thread's reply window is over
+    newest: str | None = None  #: message_id of the newest message, whoever wrote it
     said_by_us: str | None = None
     #: message_id of the newest message, where our side wrote it: by a person, perhaps
     max_text: int | None = None  #: where a thread takes less than the platform's `max_text`

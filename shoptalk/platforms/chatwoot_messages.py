@@ -117,6 +117,7 @@ class Reader:
         return ThreadState(
             custody=self.custody(row),
             can_reply=row.get("can_reply") is not False,
+            newest=newest.message_id if isinstance(newest, InboundMessage) else None,
             said_by_us=newest.message_id if is_ours else None,
             max_text=limit,
             text_unit=unit,

@@ -24,7 +24,7 @@ from shoptalk.db.engine import Database
 from shoptalk.db.models import Conversation, Delivery, Turn
 from shoptalk.db.turns import close, hold
 from shoptalk.errors import BadPayload, DeliveryUncertain, PlatformError, RetryLater
-from shoptalk.platforms.base import Platform, Recipient, TellsDelivery, ThreadPage
+from shoptalk.platforms.base import Platform, Recipient, TellsDelivery, ThreadPage, thread_state
 from shoptalk.responder.ledger import Ledger, Sent
 from shoptalk.types import OUR_SIDE, Clock, Outcome
 
@@ -183,11 +183,16 @@ class Courier:
             met = message_id_of(session, delivery)
         if met is not None:
             return met
+        newest = self._newest(delivery, since=since)
         cursor: str | None = ""
         is_empty = True
         for _ in range(MOST_PAGES_BACK):
             page = self._read_back(cursor or "", since=since)
             is_empty = is_empty and not page.messages
+            shown = {message.message_id for message in page.messages}
+            if newest is not None and newest not in shown:
+                raise self._makes_no_sense("the thread leaves out its newest message", since)
+            newest = None
             for message in page.messages:
                 if (
                     message.sender_type in OUR_SIDE
@@ -210,6 +215,13 @@ class Courier:
         raise DeliveryUncertain(
             "the thread has moved on too far to tell", platform=self.platform.name
         )
+
+    def _newest(self, delivery: Delivery, *, since: datetime) -> str | None:
+        """What a whole thread would show first, where the platform tells apart from it."""
+        try:
+            return thread_state(self.platform, self._recipient_of(delivery)).newest
+        except BadPayload as exc:
+            raise self._makes_no_sense(str(exc), since) from exc
 
     def _read_back(self, cursor: str, *, since: datetime) -> ThreadPage:
         try:
