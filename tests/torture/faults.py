@@ -129,14 +129,12 @@ CHATWOOT: Faults = {
         ("http_status", {"status": 429, "body": "Retry later\n", "retry_after": 5}),
         ("http_status", {"status": 503, "body": "oops"}),
     ],
-    "thread": [
+    "thread": [  # never short: to Chatwoot that means the beginning, and nothing tells otherwise
         ("drop_after", {}),
         ("html", {}),
         ("truncate", {"keep": 0.6}),
         ("null_record", {"index": -1}),
         ("garbage_record", {"index": -1}),
-        ("empty_page", {}),
-        ("short_page", {"rows": 2}),
         ("http_status", {"status": 500, "body": "oops"}),
     ],
     "state": [
