@@ -30,7 +30,7 @@ from shoptalk.platforms.base import (
 )
 from shoptalk.types import Attachment, DeliveryReport, Unreadable
 
-TIMES_COUNTED = 3  #: a page that leaves out what it counts is asked for
+TIMES_ASKED = 3  #: for a page that is not whole, before it is taken as it is
 LONGEST_PAUSE_SECONDS = 2.0  #: before a question is asked again
 
 Answer = TypeVar("Answer", Page, ThreadPage)
@@ -113,8 +113,8 @@ class Reader:
 
     def _listed(self, size: PageSize, question: Callable[[int], Page]) -> Page:
         page = self._asked(size, question)
-        for _ in range(TIMES_COUNTED - 1):
-            if page.left_out:
+        for _ in range(TIMES_ASKED - 1):
+            if not self._is_whole(page):
                 page = self._asked(size, question)
         if page.left_out:
             said = "the platform counts more threads than it shows"
@@ -122,6 +122,14 @@ class Reader:
         page = _without_unstorable(page)
         self._report.put_aside(page.unreadable)
         return page
+
+    def _is_whole(self, page: Page) -> bool:
+        """Whether it shows what it counts; and, for a list of bare messages, makes sense of all.
+
+        There, what comes after a record that makes no sense waits for it.
+        """
+        is_spoilt = self.platform.can.lists_messages and page.unreadable
+        return not (page.left_out or is_spoilt)
 
     def _asked(self, size: PageSize, question: Callable[[int], Answer]) -> Answer:
         """One answer; what the platform finds too much is asked for in halves."""

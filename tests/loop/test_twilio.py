@@ -7,6 +7,7 @@ import pytest
 from shoptalk.connect import connect_channel
 from shoptalk.db.models import Message, Turn
 from shoptalk.errors import ChannelStopped
+from shoptalk.importer.reader import TIMES_ASKED
 from shoptalk.types import Outcome
 from tests.loop.shop import BUFFER, Shop
 from tests.loop.twilio import add_account, conversation, delivery, opens, ticks, writes
@@ -367,12 +368,24 @@ def test_a_damaged_record_is_set_aside_and_the_rest_is_read(shop: Shop, fault: s
     shop.wait(seconds=1)
     writes(shop, "second")
     params = {"field": "sid"} if fault == "missing_field" else {}
-    shop.world.faults.add(fault, match={"kind": "list"}, count=1, params=params)
+    shop.world.faults.add(fault, match={"kind": "list"}, count=TIMES_ASKED, params=params)
     [report, *_] = shop.imports()
     assert report.unreadable == 1
     assert [row.content for row in shop.rows(Message)] == ["first"]
     ticks(shop, seconds=10)
     assert len(shop.rows(Message)) == 2
+
+
+def test_a_page_with_a_damaged_record_is_asked_for_again_at_once(shop: Shop) -> None:
+    opens(shop)
+    shop.imports()
+    writes(shop, "first")
+    shop.wait(seconds=1)
+    writes(shop, "second")
+    shop.world.faults.add("garbage_record", match={"kind": "list"}, count=TIMES_ASKED - 1)
+    [report, *_] = shop.imports()
+    assert report.unreadable == 0
+    assert [row.content for row in shop.rows(Message)] == ["first", "second"]
 
 
 def test_a_link_abroad_is_not_followed(shop: Shop) -> None:
