@@ -108,11 +108,13 @@ _INSERT_MESSAGES = text("""
             attachments, reply_to, sequence_no)
         ON CONFLICT (message_id) DO UPDATE SET created_at = excluded.created_at,
             sequence_no = CASE WHEN messages.imported_at >= CAST(:unread_since AS timestamptz)
+                AND messages.turn_id IS NULL
                 THEN excluded.sequence_no ELSE messages.sequence_no END
             -- ours was stored with our own time when it was sent; the platform's is the true one
             WHERE (messages.sender_type = 'agent' AND messages.created_at <> excluded.created_at)
             -- what was stored before others of its second were read takes its place among them
-            OR messages.imported_at >= CAST(:unread_since AS timestamptz)
+            OR (messages.imported_at >= CAST(:unread_since AS timestamptz)
+                AND messages.turn_id IS NULL)
         RETURNING conversation_id, message_id, sender_type, created_at, xmax = 0 AS is_new
     ), fresh AS (
         SELECT conversation_id, count(*) AS size, max(created_at) AS newest,

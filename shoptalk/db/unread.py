@@ -4,9 +4,10 @@ A list of bare messages shows the newest first. Who could not read it to its end
 without knowing those before them: what was stored since then waits.
 """
 
+from collections.abc import Collection
 from datetime import datetime, timedelta
 
-from sqlalchemy import func, select, update
+from sqlalchemy import func, select, text, update
 from sqlalchemy.orm import Session
 
 from shoptalk.db.models import ChannelIntegration, Message
@@ -25,6 +26,26 @@ def find_unread_since(session: Session, channel_id: int) -> datetime | None:
         .where(ChannelIntegration.id == channel_id)
         .with_for_update(key_share=True)
     )
+
+
+_HIDES = text("""
+    SELECT EXISTS (
+        SELECT FROM messages AS message
+        JOIN conversations AS conversation ON conversation.id = message.conversation_id
+        WHERE conversation.channel_integration_id = :channel_id
+          AND message.sender_type = 'customer' AND NOT message.is_old AND NOT message.reply_sent
+          AND message.outcome IS NULL AND message.turn_id IS NULL
+          AND message.imported_at >= :since AND message.message_id <> ALL(:shown)
+    )
+""")
+
+
+def hides_what_waits(
+    session: Session, channel_id: int, *, since: datetime, shown: Collection[str]
+) -> bool:
+    """Whether a walk has not shown, by message_id, all that waits for one that is whole."""
+    values = {"channel_id": channel_id, "since": since, "shown": list(shown)}
+    return bool(session.scalar(_HIDES, values))
 
 
 def note_unread(session: Session, channel_id: int, *, at: datetime) -> None:

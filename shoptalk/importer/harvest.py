@@ -24,6 +24,7 @@ from shoptalk.db.threads import read_again_later
 from shoptalk.db.unread import (
     WAITS_FOR,
     find_unread_since,
+    hides_what_waits,
     note_sound,
     note_spoilt,
     note_unread,
@@ -68,6 +69,7 @@ class Harvest:
         self._newest: datetime | None = None  # on the first page
         self._settled_until: datetime | None = None  # as the platform says with it
         self._spoilt = 0  # records of the list that made no sense
+        self._shown: set[str] = set()  # message_ids, by a list of bare messages
         self.look_back_to = _look_back_to(channel, overlap)
         self.known_whole_until = _known_whole_until(channel, overlap)
 
@@ -80,6 +82,7 @@ class Harvest:
         self._spoilt += len(page.unreadable)
         if self._lists_messages:  # what a thread lacks is asked of the thread
             self._spoilt += sum(len(piece.unreadable) for piece in page.threads)
+            self._shown |= {each.message_id for piece in page.threads for each in piece.messages}
 
     def add(self, rows: ThreadRows) -> None:
         self._rows.append(rows)
@@ -99,7 +102,7 @@ class Harvest:
         with self._database.transaction() as session:
             if self._lists_messages:  # another walk may have broken off since
                 self._channel.unread_since = find_unread_since(session, self._channel.id)
-            is_whole = complete and not self._waits_for_spoilt(now)
+            is_whole = complete and not self._waits_for_more(session, now)
             percent = self._reader.usage.percent if self._reader.usage else None
             if self._rows or self._read_again or not complete:
                 # First, for it locks the channel's row: who stores for one channel takes turns.
@@ -165,10 +168,16 @@ class Harvest:
         elif self._channel.unread_since is not None:
             note_whole(session, self._channel.id, begun_at=self._begun_at)
 
-    def _waits_for_spoilt(self, now: datetime) -> bool:
-        """Whether records that make no sense may make some soon, and are waited for."""
+    def _waits_for_more(self, session: Session, now: datetime) -> bool:
+        """Whether the walk came to its end, and yet may soon show what it did not: records that
+        made no sense, or what an earlier one has shown.
+        """
         since = self._spoilt_since
-        return self._spoilt > 0 and (since is None or now < since + WAITS_FOR)
+        if since is not None and now >= since + WAITS_FOR:
+            return False
+        if self._spoilt or since is None or not self._lists_messages:
+            return self._spoilt > 0
+        return hides_what_waits(session, self._channel.id, since=since, shown=self._shown)
 
     def _give_up_spoilt(self) -> None:
         """Declare once what was waited for in vain: the watermark goes on without it."""
