@@ -1,6 +1,7 @@
 """Real PostgreSQL for every test, time that stands still, and no network but loopback."""
 
 import gc
+import os
 import tempfile
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass, fields
@@ -24,6 +25,11 @@ settings.register_profile(
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
 )
 settings.load_profile("any machine")
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """Tests wait for processes and servers as often as they reckon: two workers a core."""
+    return 2 * (os.cpu_count() or 1)
 
 
 @pytest.hookimpl(wrapper=True)
