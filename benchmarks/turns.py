@@ -6,7 +6,9 @@ have got exactly one reply.
 """
 
 import contextlib
+import itertools
 import multiprocessing
+import os
 import resource
 import tempfile
 import time
@@ -141,8 +143,14 @@ class Stages:
         setattr(owner, method, watched)
 
 
-def _answer(settings: Settings, told: Any) -> None:
-    """One process: answer until nothing is due."""
+def _answer(settings: Settings, told: Any, core: int | None) -> None:
+    """One process: answer until nothing is due.
+
+    Args:
+        core: to keep to, as `taskset --cpu-list` does it; None: to none.
+    """
+    if core is not None:
+        os.sched_setaffinity(0, {core})
     stages = Stages()
     for owner, method, stage in (
         (Responder, "_claim", "claim and context"),
@@ -178,14 +186,17 @@ class Run:
         return self.turns / self.seconds
 
 
-def answer_all(url: str, home: Path, vendors: str, *, processes: int, concurrency: int) -> Run:
+def answer_all(
+    url: str, home: Path, vendors: str, *, processes: int, concurrency: int, kept: bool
+) -> Run:
     """Have every waiting turn answered."""
     context = multiprocessing.get_context("spawn")
     workers = []
-    for _ in range(processes):
+    cores = itertools.cycle(sorted(os.sched_getaffinity(0)) if kept else [None])
+    for core in itertools.islice(cores, processes):
         ours, theirs = context.Pipe()
         settings = settings_for(url, home, vendors, concurrency)
-        process = context.Process(target=_answer, args=(settings, theirs))
+        process = context.Process(target=_answer, args=(settings, theirs, core))
         process.start()
         workers.append((process, ours))
     for _, pipe in workers:
@@ -209,8 +220,14 @@ def answer_all(url: str, home: Path, vendors: str, *, processes: int, concurrenc
     return Run(ended.total(), seconds, cpu, stages)
 
 
-def run(turns: int, *, model_seconds: float, processes: int, concurrency: int) -> Run:
+def run(
+    turns: int, *, model_seconds: float, processes: int, concurrency: int, kept: bool = True
+) -> Run:
     """Fill a shop and empty it; return what it took.
+
+    Args:
+        kept: each process to a core of its own, as docs/scaling.md advises: threads that wait for
+            one interpreter on many cores hand it on at twice the cost.
 
     Raises:
         AssertionError: somebody got no reply, or two.
@@ -219,7 +236,7 @@ def run(turns: int, *, model_seconds: float, processes: int, concurrency: int) -
         fill(database, home, turns)
         with quick_vendors(model_seconds=model_seconds) as vendors:
             found = answer_all(
-                server.url, home, vendors, processes=processes, concurrency=concurrency
+                server.url, home, vendors, processes=processes, concurrency=concurrency, kept=kept
             )
             counts = requests.get(f"{vendors}/counts", timeout=10).json()
         assert len(counts) == turns, len(counts)
@@ -250,9 +267,11 @@ def shop() -> Iterator[tuple[Database, EmbeddedServer, Path]]:
 def measure(size: int) -> list[Figure]:
     at_once = run(size, model_seconds=0, processes=2, concurrency=30)
     slow_model = run(size, model_seconds=1, processes=1, concurrency=200)
+    anywhere = run(size // 4, model_seconds=0, processes=2, concurrency=30, kept=False)
     return [
         at_least("turns a second, model latency 0, two processes", at_once.a_second, 200),
         at_least("turns a second, model latency 1 s, one process", slow_model.a_second, 100),
+        Figure(name="latency 0, processes not kept to a core each", value=anywhere.a_second),
         Figure(name="CPU a turn, of the workers", value=1000 * at_once.cpu / size, unit="ms"),
         *(
             Figure(name=f"  {stage}", value=1000 * seconds / size, unit="ms")

@@ -52,6 +52,9 @@ class _Commands(click.Group):
         module, attribute = COMMANDS[cmd_name][0].split(":")
         command = getattr(importlib.import_module(f"shoptalk.commands.{module}"), attribute)
         assert isinstance(command, click.Command)
+        if not gc.isenabled():  # see `main`
+            gc.freeze()
+            gc.enable()
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -70,7 +73,9 @@ def cli() -> None:
 
 def main() -> None:
     """The console script."""
-    # What is loaded stays: looking for garbage among it costs a tenth of a short command.
+    # What is loaded stays: looking for garbage among it costs a tenth of a short command. So
+    # nobody does while a command is loaded, and nobody looks through what was loaded later.
+    gc.disable()
     gc.set_threshold(GARBAGE_AFTER)
     signal.signal(signal.SIGTERM, _leave)
     for stream in (sys.stdout, sys.stderr):

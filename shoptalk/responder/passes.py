@@ -18,6 +18,7 @@ from shoptalk.types import Clock, Outcome
 
 log = logging.getLogger(__name__)
 
+WORTH_ASKING = 20  #: turns at once, of which each costs little enough
 ASK_AGAIN_SECONDS = 0.2  #: for what is due, while others are still being answered
 
 
@@ -87,7 +88,7 @@ class Responder:
     @property
     def _worth_asking(self) -> int:
         """Free places from which on more turns are claimed: reading many costs hardly more."""
-        return max(1, self._concurrency // 2)
+        return max(1, min(self._concurrency // 2, WORTH_ASKING))
 
     def _claim(self, limit: int) -> Sequence[Context]:
         now = self._answerer.clock()
