@@ -213,6 +213,7 @@ class Unreadable:
     reason: str
     thread_id: str | None = None
     message_id: str | None = None
+    place: int = 0  #: among a thread's messages: how many of those on its page are newer
 
     def as_json(self) -> dict[str, Any]:
         return {

@@ -180,6 +180,7 @@ class Importer:
                 sizes,
                 more_tries=self._more_tries,
                 politely=kind != POLL,
+                comes_back=kind == POLL,
             )
             try:
                 work(reader, report)

@@ -124,6 +124,7 @@ class _History:
         self._failed_in_a_row = 0
         self._read_so_far: list[_Read] = []
         self._unstored: set[str] = set()  # threads read to their beginning, on their way
+        self._left_to_poll: set[str] = set()  # threads: it failed to read them, and comes back
 
     def walk(self) -> Iterator[Progress]:
         """Thread by thread; at its end, and only there, the history is marked as whole."""
@@ -201,6 +202,8 @@ class _History:
             known = find_threads(session, self._channel.id, [piece.thread_id for piece in threads])
         for piece in threads:
             before = known.get(piece.thread_id)
+            if before is not None and before.read_failures:
+                self._left_to_poll.add(piece.thread_id)
             # Where the list is of bare messages, each row adds to its thread.
             is_bare = piece.updated_at is None
             is_read = before is not None and before.history_complete
@@ -226,6 +229,8 @@ class _History:
         for conversation in conversations:
             if self._must_stop():
                 break
+            if conversation.read_failures:
+                self._left_to_poll.add(conversation.thread_id)
             piece = ThreadSlice(
                 thread_id=conversation.thread_id,
                 customer=Customer(customer_id=conversation.customer_id),
@@ -247,7 +252,9 @@ class _History:
         try:
             for stretch in stretches_back(self._reader, self._report, piece, stop_at=self._since):
                 is_last = stretch.at_beginning or stretch.at_stop
-                rows = rows_of(piece, self._wanted(stretch.messages), history_complete=is_last)
+                rows = rows_of(
+                    piece, self._wanted(piece, stretch.messages), history_complete=is_last
+                )
                 self._read_so_far.append(_Read(piece.thread_id, rows, is_last))
                 if is_last:
                     self._unstored.add(piece.thread_id)
@@ -295,7 +302,11 @@ class _History:
             note_words(session, self._channel.id, words_of(rows, keywords))
         reach("history.page_stored")
 
-    def _wanted(self, messages: Sequence[InboundMessage]) -> Sequence[InboundMessage]:
+    def _wanted(
+        self, piece: ThreadSlice, messages: Sequence[InboundMessage]
+    ) -> Sequence[InboundMessage]:
+        if piece.thread_id in self._left_to_poll:  # it knows what may be answered before what
+            messages = [each for each in messages if each.created_at < self._channel.connected_at]
         if self._since is None and self._until is None:
             return messages
         return [message for message in messages if self._is_wanted(message.created_at)]

@@ -5,12 +5,14 @@ is read back to what is stored of it. What was read goes into a `Harvest`, which
 """
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
+from itertools import takewhile
 
 from shoptalk.crashpoints import reach
 from shoptalk.db.engine import Database
-from shoptalk.db.inbox import ThreadRows
+from shoptalk.db.inbox import ThreadRows, find_stored
 from shoptalk.db.models import ChannelIntegration
 from shoptalk.db.threads import KnownThread, find_threads, threads_to_read_again
 from shoptalk.errors import (
@@ -26,10 +28,10 @@ from shoptalk.importer.deliveries import DeliveryNews
 from shoptalk.importer.harvest import Harvest, changed_at, changes
 from shoptalk.importer.plan import EVERY_TICK, PollPlan
 from shoptalk.importer.reader import Reader
-from shoptalk.importer.report import RunReport
-from shoptalk.importer.threads import reaches, read_back_to, rows_of
+from shoptalk.importer.report import RunReport, storable
+from shoptalk.importer.threads import Stretch, holes_of, reaches, read_back_to, rows_of
 from shoptalk.platforms.base import Page, ThreadSlice
-from shoptalk.types import Clock, Customer
+from shoptalk.types import Clock, Customer, InboundMessage, SenderType
 
 READ_AGAIN_FIRST = timedelta(minutes=1)
 READ_AGAIN_LONGEST = timedelta(hours=6)
@@ -206,11 +208,33 @@ class _Walk:
             return
         if moment <= self._harvest.known_whole_until:
             return
+        if _is_waited_for(known, self._clock()):
+            self._harvest.add(_kept_aside(piece, for_good=False))
+            return
+        stop_at = self._stop_at(known.thread_updated_at)
+        if self._shows_one_second(piece, moment, since=stop_at):
+            self._read_listed(
+                piece, stored_until=known.thread_updated_at, failures=known.read_failures
+            )
+            return
+        shown = Stretch(piece.messages, False, False, holes_of(piece.unreadable))
+        if self._holds_back(
+            piece, shown, since=stop_at, until=moment, failures=known.read_failures
+        ):
+            self._report.put_aside(piece.unreadable)
+            return
         self._harvest.add(_shown(piece))
         is_settled = self._look_back_to == self._channel.last_fetch_timestamp
         shows_all = piece.older is None or reaches(piece.messages, moment - self._overlap)
         if not is_settled and not shows_all and known.broken_until is None:
             self._harvest.read_again(piece.thread_id, wait=self._overlap, failed=False)
+
+    def _shows_one_second(self, piece: ThreadSlice, moment: datetime, *, since: datetime) -> bool:
+        """Whether all that is shown came in one second, and does not reach what is stored."""
+        if piece.older is None or any(each.created_at < moment for each in piece.messages):
+            return False
+        shown = Stretch(piece.messages, False, False, holes=[len(piece.messages)])
+        return self._count_behind_hole(shown, since=since) > 0
 
     def _leave_aside(self, piece: ThreadSlice, known: KnownThread) -> None:
         """A thread that failed lately is not tried at each poll; what it lacks grows meanwhile."""
@@ -236,32 +260,77 @@ class _Walk:
         stop_at = self._stop_at(stored_until)
         self._report.put_aside(piece.unreadable)
         try:
-            rows = read_back_to(self._reader, self._report, piece, stop_at=stop_at)
+            way = read_back_to(self._reader, self._report, piece, stop_at=stop_at)
         except (ChannelStopped, Throttled):
             raise
         except PlatformError as exc:
             self._failed_in_a_row += isinstance(exc, RetryLater)
             if self._failed_in_a_row >= FAILURES_IN_A_ROW:
                 raise
-            self._set_thread_aside(piece, exc, since=stop_at, until=changed_at, failures=failures)
+            for_good = isinstance(exc, GiveUp) or failures >= UNREADABLE_AFTER
+            self._harvest.add(_kept_aside(piece, for_good=for_good))
+            self._set_thread_aside(
+                piece, str(exc), since=stop_at, until=changed_at, failures=failures
+            )
             return False
         self._failed_in_a_row = 0
-        self._harvest.add(rows)
+        if self._holds_back(piece, way, since=stop_at, until=changed_at, failures=failures):
+            return False
+        self._harvest.add(rows_of(piece, way.messages, history_complete=way.at_beginning))
         return True
+
+    def _holds_back(
+        self,
+        piece: ThreadSlice,
+        way: Stretch,
+        *,
+        since: datetime,
+        until: datetime | None,
+        failures: int,
+    ) -> bool:
+        """Set a thread aside if a record that makes no sense may be what is to be answered first.
+
+        What its customer wrote after that waits for it, as long as for a thread that fails.
+        """
+        waiting = self._count_behind_hole(way, since=since)
+        if not waiting or failures >= UNREADABLE_AFTER:
+            return False
+        rows = rows_of(piece, way.messages[waiting:], history_complete=way.at_beginning)
+        newer = rows_of(piece, way.messages[:waiting], history_complete=False)
+        ready = [*rows.messages, *_by_our_side(newer.messages)]
+        self._harvest.add(replace(rows, messages=ready, updated_at=None))
+        reason = "a record of the thread makes no sense"
+        self._set_thread_aside(piece, reason, since=since, until=until, failures=failures)
+        return True
+
+    def _count_behind_hole(self, way: Stretch, *, since: datetime) -> int:
+        """How many of a thread's newest messages have a hole before them that matters: it is not
+        older than what the customer wrote and is stored, nor than what nobody will answer.
+        """
+        if not any(way.holes):
+            return 0
+        moment = max(since, self._channel.connected_at)
+        recent = list(takewhile(lambda message: message.created_at >= moment, way.messages))
+        ids = [
+            storable(each.message_id) for each in recent if each.sender_type == SenderType.CUSTOMER
+        ]
+        with self._database.reading() as session:
+            stored = find_stored(session, ids)
+        known = (place for place, each in enumerate(recent) if storable(each.message_id) in stored)
+        first_known = next(known, len(recent))
+        return max((place for place in way.holes if place <= first_known), default=0)
 
     def _set_thread_aside(
         self,
         piece: ThreadSlice,
-        error: PlatformError,
+        reason: str,
         *,
         since: datetime,
         until: datetime | None,
         failures: int,
     ) -> None:
         """Declare what could not be read, and come back to it."""
-        self._report.declare_gap(piece.thread_id, str(error), since=since, until=until)
-        for_good = isinstance(error, GiveUp) or failures >= UNREADABLE_AFTER
-        self._harvest.add(_kept_aside(piece, for_good=for_good))
+        self._report.declare_gap(piece.thread_id, reason, since=since, until=until)
         wait = min(READ_AGAIN_FIRST * 2 ** min(failures, 16), READ_AGAIN_LONGEST)
         self._harvest.read_again(piece.thread_id, wait=wait, failed=True)
 
@@ -273,7 +342,18 @@ def _kept_aside(piece: ThreadSlice, *, for_good: bool) -> ThreadRows:
     written first; a part that cannot be read at all is not waited for.
     """
     shown = _shown(piece)
-    return shown if for_good else replace(shown, messages=())
+    return shown if for_good else replace(shown, messages=_by_our_side(shown.messages))
+
+
+def _by_our_side(messages: Sequence[InboundMessage]) -> Sequence[InboundMessage]:
+    """Without the customer's: that a person has answered is to be known at once."""
+    return [message for message in messages if message.sender_type != SenderType.CUSTOMER]
+
+
+def _is_waited_for(known: KnownThread, now: datetime) -> bool:
+    """Whether reading the thread failed lately, and not for good."""
+    is_due = known.broken_until is None or known.broken_until <= now
+    return not is_due and known.read_failures < UNREADABLE_AFTER
 
 
 def _ends_before(page: Page, moment: datetime) -> bool:

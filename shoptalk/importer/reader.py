@@ -32,6 +32,7 @@ from shoptalk.types import Attachment, DeliveryReport, Unreadable
 
 TIMES_ASKED = 3  #: for a page that is not whole, before it is taken as it is
 LONGEST_PAUSE_SECONDS = 2.0  #: before a question is asked again
+VAIN_QUESTIONS = 3  #: about records that made no sense, before such are left as they are
 
 Answer = TypeVar("Answer", Page, ThreadPage)
 T = TypeVar("T")
@@ -42,6 +43,7 @@ class Reader:
 
     Args:
         politely: let other readers of the account go first.
+        comes_back: what makes no sense now is read again by a later run.
     """
 
     def __init__(
@@ -53,6 +55,7 @@ class Reader:
         *,
         more_tries: int = 0,
         politely: bool = False,
+        comes_back: bool = True,
     ) -> None:
         self.platform = platform
         self.usage: Usage | None = None
@@ -62,6 +65,7 @@ class Reader:
         self._pace = pace
         self._report = report
         self._politely = politely
+        self._questions_left = 0 if comes_back else VAIN_QUESTIONS
 
     def page(self, cursor: str | None, *, since: datetime | None) -> Page:
         """The next page of the list."""
@@ -104,7 +108,7 @@ class Reader:
         return isinstance(self.platform, ShowsPast)
 
     def thread(self, thread_id: str, cursor: str) -> ThreadPage:
-        page = self._asked(
+        page = self._sensible(
             self.sizes.thread,
             lambda limit: self.platform.fetch_thread(thread_id, cursor=cursor, limit=limit),
         )
@@ -112,7 +116,7 @@ class Reader:
         return page
 
     def _listed(self, size: PageSize, question: Callable[[int], Page]) -> Page:
-        page = self._asked(size, question)
+        page = self._sensible(size, question)
         for _ in range(TIMES_ASKED - 1):
             if not self._is_whole(page):
                 page = self._asked(size, question)
@@ -130,6 +134,17 @@ class Reader:
         """
         is_spoilt = self.platform.can.lists_messages and page.unreadable
         return not (page.left_out or is_spoilt)
+
+    def _sensible(self, size: PageSize, question: Callable[[int], Answer]) -> Answer:
+        """One answer; what makes no sense in it is asked for again, as long as that helps."""
+        answer = self._asked(size, question)
+        for _ in range(TIMES_ASKED - 1):
+            senseless = _count_senseless(answer)
+            if not senseless or not self._questions_left:
+                break
+            answer = self._asked(size, question)
+            self._questions_left -= _count_senseless(answer) >= senseless
+        return answer
 
     def _asked(self, size: PageSize, question: Callable[[int], Answer]) -> Answer:
         """One answer; what the platform finds too much is asked for in halves."""
@@ -188,6 +203,11 @@ def _extent(answer: Page | ThreadPage) -> tuple[int, bool]:
     if isinstance(answer, Page):
         return len(answer.threads) + len(answer.unreadable), answer.next_cursor is not None
     return len(answer.messages) + len(answer.unreadable), answer.older is not None
+
+
+def _count_senseless(answer: Page | ThreadPage) -> int:
+    pieces = answer.threads if isinstance(answer, Page) else ()
+    return len(answer.unreadable) + sum(len(piece.unreadable) for piece in pieces)
 
 
 def _is_stumble(error: BaseException) -> bool:

@@ -12,7 +12,7 @@ from shoptalk.importer.reader import Reader
 from shoptalk.importer.report import RunReport
 from shoptalk.importer.report import storable as storable
 from shoptalk.platforms.base import ThreadSlice
-from shoptalk.types import Attachment, Customer, InboundMessage
+from shoptalk.types import Attachment, Customer, InboundMessage, Unreadable
 
 TIMES_ASKED = 3  #: for one page of a thread, before it is taken to repeat itself
 
@@ -24,6 +24,8 @@ class Stretch:
     messages: Sequence[InboundMessage]
     at_beginning: bool  #: nothing older can be read
     at_stop: bool  #: as far back as was asked
+    holes: Sequence[int] = ()
+    #: for each record that made no sense, how many of the messages are newer than it
 
 
 def stretches_back(
@@ -37,7 +39,9 @@ def stretches_back(
         PlatformError: as the platform does; nothing is known to be missing but what was not read.
     """
     older = piece.older
-    yield Stretch(piece.messages, older is None, reaches(piece.messages, stop_at))
+    yield Stretch(
+        piece.messages, older is None, reaches(piece.messages, stop_at), holes_of(piece.unreadable)
+    )
     last = piece.messages
     asked: Counter[str] = Counter()
     is_last_again = False
@@ -63,19 +67,25 @@ def stretches_back(
             )
         # What is hidden beyond `stop_at` was not declared: a walk that goes further has to.
         at_beginning = older is None and not (page.hidden and stop_at is not None)
-        yield Stretch(page.messages, at_beginning, reaches(last, stop_at))
+        yield Stretch(
+            page.messages, at_beginning, reaches(last, stop_at), holes_of(page.unreadable)
+        )
 
 
 def read_back_to(
     reader: Reader, report: RunReport, piece: ThreadSlice, *, stop_at: datetime | None
-) -> ThreadRows:
+) -> Stretch:
     """All of that way at once."""
-    way = list(stretches_back(reader, report, piece, stop_at=stop_at))
-    return rows_of(
-        piece,
-        [message for stretch in way for message in stretch.messages],
-        history_complete=way[-1].at_beginning,
-    )
+    messages: list[InboundMessage] = []
+    holes: list[int] = []
+    for stretch in stretches_back(reader, report, piece, stop_at=stop_at):
+        holes += [len(messages) + place for place in stretch.holes]
+        messages += stretch.messages
+    return Stretch(messages, stretch.at_beginning, stretch.at_stop, holes)
+
+
+def holes_of(unreadable: Sequence[Unreadable]) -> list[int]:
+    return [record.place for record in unreadable]
 
 
 def reaches(messages: Sequence[InboundMessage], moment: datetime | None) -> bool:

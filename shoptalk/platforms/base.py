@@ -9,8 +9,8 @@ A *slice* is the newest part of one thread as one answer shows it. A *cursor* is
 pointer to the next page, worthless after this poll and never a URL.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Protocol, runtime_checkable
@@ -304,6 +304,20 @@ class FetchesAttachments(Protocol):
     """Optional: the list says how many attachments a message has, and no more."""
 
     def fetch_attachments(self, message_id: str) -> Sequence[Attachment]: ...
+
+
+def in_their_places(
+    newest_first: Iterable[InboundMessage | Unreadable],
+) -> tuple[list[InboundMessage], list[Unreadable]]:
+    """A thread's page told apart: its messages, and with its place what could not be read."""
+    messages: list[InboundMessage] = []
+    unreadable: list[Unreadable] = []
+    for each in newest_first:
+        if isinstance(each, InboundMessage):
+            messages.append(each)
+        else:
+            unreadable.append(replace(each, place=len(messages)))
+    return messages, unreadable
 
 
 def credential_health(platform: Platform) -> CredentialHealth:

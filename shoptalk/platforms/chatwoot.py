@@ -17,6 +17,7 @@ from shoptalk.platforms.base import (
     ThreadPage,
     ThreadSlice,
     ThreadState,
+    in_their_places,
 )
 from shoptalk.platforms.chatwoot_client import (
     RIGHTS,
@@ -200,12 +201,9 @@ class Chatwoot:
         if not isinstance(rows, list):
             raise BadPayload("the answer holds no list of messages", platform=self.name)
         results = [self._reader.message(row, thread_id=thread_id) for row in rows]
+        messages, unreadable = in_their_places(reversed(results))
         # Cut by id and sorted by time: the two differ where messages were brought in from elsewhere
-        messages = sorted(
-            (each for each in results[::-1] if isinstance(each, InboundMessage)),
-            key=lambda message: message.created_at,
-            reverse=True,
-        )
+        messages.sort(key=lambda message: message.created_at, reverse=True)
         numbers = [number_in(row.get("id")) for row in rows if isinstance(row, dict)]
         numbered = [number for number in numbers if number is not None]
         is_told = known_number is not None and len(numbered) == len(rows)
@@ -216,7 +214,7 @@ class Chatwoot:
         return ThreadPage(
             messages=messages,
             older=str(oldest) if is_whole_page else None,
-            unreadable=[each for each in results if isinstance(each, Unreadable)],
+            unreadable=unreadable,
         )
 
     def thread_state(self, recipient: Recipient) -> ThreadState:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from shoptalk.platforms.base import in_their_places
 from shoptalk.types import (
     Attachment,
     ContentType,
@@ -85,15 +86,9 @@ class Reader:
         self, listing: Mapping[str, Any], *, thread_id: str
     ) -> tuple[list[InboundMessage], list[Unreadable]]:
         """Read the messages of a `{"data": [...]}`, in its order, and what could not be read."""
-        messages: list[InboundMessage] = []
-        unreadable: list[Unreadable] = []
-        for node in nodes_of(listing) or []:
-            read = self.message(node, thread_id=thread_id)
-            if isinstance(read, InboundMessage):
-                messages.append(read)
-            else:
-                unreadable.append(read)
-        return messages, unreadable
+        return in_their_places(
+            self.message(node, thread_id=thread_id) for node in nodes_of(listing) or []
+        )
 
     def message(self, node: object, *, thread_id: str) -> InboundMessage | Unreadable:
         if not isinstance(node, dict):

@@ -187,7 +187,9 @@ class Messenger:
             except BadPayload as exc:
                 # What the row shows still counts; that there is more is put on record
                 older = None
-                unreadable.append(Unreadable(reason=str(exc), thread_id=thread.thread_id))
+                unreadable.append(
+                    Unreadable(reason=str(exc), thread_id=thread.thread_id, place=len(messages))
+                )
         return ThreadSlice(
             thread_id=thread.thread_id,
             customer=thread.customer,

@@ -344,13 +344,17 @@ class FakePlatform:
     def _as_seen(
         self, talk: Talk, messages: Sequence[Written], vice: Vice | None
     ) -> tuple[list[InboundMessage], list[Unreadable]]:
-        good, broken = [], []
+        good: list[InboundMessage] = []
+        broken: list[Unreadable] = []
         for message in messages:
             if message.is_broken or vice is Vice.BROKEN:
                 reason = "the message has no sender"
                 broken.append(
                     Unreadable(
-                        reason=reason, thread_id=talk.thread_id, message_id=message.message_id
+                        reason=reason,
+                        thread_id=talk.thread_id,
+                        message_id=message.message_id,
+                        place=len(good),
                     )
                 )
             else:

@@ -20,6 +20,7 @@ from shoptalk.errors import (
     TooMuchData,
 )
 from shoptalk.importer.history import Progress
+from shoptalk.importer.reader import VAIN_QUESTIONS
 from shoptalk.types import Outcome
 from tests.importer.fake_platform import (
     DAY,
@@ -364,7 +365,7 @@ def test_a_thread_that_a_poll_adds_at_the_very_end_of_the_walk_is_not_missed(
 
 
 @all_kinds
-@pytest.mark.parametrize("vice", [Vice.EMPTY, Vice.SHORT, Vice.TWICE, Vice.REPEAT, Vice.SHIFT])
+@pytest.mark.parametrize("vice", list(Vice))
 @pytest.mark.parametrize("at_call", [0, 1, 3])
 def test_a_page_that_goes_wrong_once_loses_nothing(
     desk: Desk, lists: Lists, vice: Vice, at_call: int
@@ -428,3 +429,30 @@ def test_progress_counts_threads_and_messages(desk: Desk, lists: Lists) -> None:
     assert counts == sorted(counts)
     if lists is not SMS:
         assert counts == [(1, 5), (2, 10), (3, 15)]
+
+
+@threaded
+def test_what_makes_no_sense_for_once_is_asked_for_again(
+    desk: Desk, clock: StillClock, lists: Lists
+) -> None:
+    platform = FakePlatform(clock, lists, shown=3)
+    for number in range(12):
+        platform.write("A", f"#{number}", at=NINE - (20 - number) * HOUR)
+    desk.connect(platform)
+    desk.poll()
+    platform.script.extend([None, Vice.BROKEN, Vice.BROKEN])
+    report = desk.read_history()
+    assert (report.unreadable, desk.texts()) == (0, [f"#{number}" for number in range(12)])
+
+
+def test_what_never_makes_sense_costs_few_calls(desk: Desk, clock: StillClock) -> None:
+    def calls(*, broken: bool) -> int:
+        platform = FakePlatform(clock, INSTAGRAM)
+        for thread in range(30):
+            platform.write(f"{thread}", "a line", at=NINE - HOUR)
+            platform.write(f"{thread}", "another", at=NINE - HOUR, is_broken=broken)
+        channel_id = desk.connect(platform)
+        desk.poll(channel_id)
+        return desk.read_history(channel_id).calls
+
+    assert calls(broken=True) == calls(broken=False) + VAIN_QUESTIONS
