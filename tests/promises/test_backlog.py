@@ -1,10 +1,8 @@
 """What waited through a long stop is the owner's to decide, whoever else is at work meanwhile."""
 
-import threading
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from datetime import datetime, timedelta
 
 import pytest
@@ -16,8 +14,8 @@ from shoptalk.db.models import Conversation, Message
 from shoptalk.types import Outcome
 from tests.cli.terminal import Terminal
 from tests.loop.shop import ANN, Shop
-from tests.promises.counting import PARROT, another_process
-from tests.promises.test_deliveries import BUFFER_SECONDS, a_tick
+from tests.promises.counting import PARROT, a_tick, another_at_work
+from tests.promises.test_deliveries import BUFFER_SECONDS
 from tests.torture.truth import marks_of
 
 BOB, EVE, DAN = "7300000000000002", "7300000000000003", "7300000000000004"
@@ -29,28 +27,6 @@ def shop(shop: Shop) -> Shop:
     shop.model_says(PARROT)
     shop.imports()
     return shop
-
-
-@contextmanager
-def another_at_work(shop: Shop) -> Iterator[None]:
-    """Another process, which polls and replies all the time."""
-    app, is_over = another_process(shop), threading.Event()
-
-    def tick_on() -> int:
-        ticks = 0
-        while not is_over.is_set() or ticks == 0:
-            a_tick(app)
-            ticks += 1
-        return ticks
-
-    with ThreadPoolExecutor(1) as pool:
-        at_work = pool.submit(tick_on)
-        try:
-            yield
-        finally:
-            is_over.set()
-            assert at_work.result(timeout=60) > 0
-            app.close()
 
 
 def meanwhile(monkeypatch: pytest.MonkeyPatch, happens: Callable[[], object]) -> None:

@@ -9,8 +9,8 @@ from shoptalk.platforms.base import Recipient
 from shoptalk.platforms.messenger import Messenger
 from shoptalk.types import Outcome
 from tests.loop.shop import Shop
-from tests.promises.counting import another_process
-from tests.promises.test_deliveries import LONG, PARTS, a_tick, asked, outcomes, statuses
+from tests.promises.counting import a_tick, another_process
+from tests.promises.test_deliveries import LONG, PARTS, asked, outcomes, statuses
 
 SAM = "Sam here, I take this"
 
