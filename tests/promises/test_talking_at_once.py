@@ -4,11 +4,13 @@ from collections.abc import Callable
 
 import pytest
 
-from shoptalk.db.models import Conversation, Delivery, Message, Turn
+from shoptalk import crashpoints
+from shoptalk.db.models import Conversation, Delivery, Message, Product, Turn
 from shoptalk.platforms.base import Recipient
 from shoptalk.platforms.messenger import Messenger
+from shoptalk.responder import answer
 from shoptalk.types import Outcome
-from tests.loop.shop import Shop
+from tests.loop.shop import KETTLE, Shop
 from tests.promises.counting import a_tick, another_process
 from tests.promises.test_deliveries import LONG, PARTS, asked, outcomes, statuses
 
@@ -189,3 +191,63 @@ def test_a_person_who_writes_the_very_words_while_they_leave_has_spoken(
     [delivery], [turn] = shop.rows(Delivery), shop.rows(Turn)
     assert (delivery.status, turn.outcome) == ("sent", Outcome.ANSWERED)
     assert_the_ai_is_silent_now(shop)
+
+
+ORDERS = {
+    "tool_calls": [{"name": "create_order", "arguments": {"product": "k1", "quantity": 2}}],
+}
+
+
+@pytest.mark.parametrize("what", ["person", "switch", "cancelled"])
+def test_nothing_is_ordered_behind_the_back_of_who_spoke_while_the_model_thought(
+    shop: Shop, what: str
+) -> None:
+    shop.sells(KETTLE)
+    shop.model_says(ORDERS, {"text": "Thank you, it is on its way."}, {"text": "As you wish."})
+    message_id = asked(shop, "yes please, order two kettles")
+
+    def meanwhile() -> None:
+        if what == "person":
+            shop.wait(seconds=1)
+            shop.employee_writes("Sam here: wait, that one is broken")
+            shop.imports()
+        elif what == "switch":
+            with shop.app.database.transaction() as session:
+                session.get_one(Conversation, 1).ai_enabled = False
+        else:
+            shop.customer_writes("no wait, cancel it")
+            shop.imports()
+            another = another_process(shop)
+            another.responder().answer_all_due()
+            another.close()
+
+    shop.replies(while_thinking=meanwhile)
+    assert shop.orders() == []
+    assert [product.stock for product in shop.rows(Product)] == [KETTLE.stock]
+    assert shop.sent() == []
+    if what != "cancelled":
+        ended = Outcome.ANSWERED_BY_PERSON if what == "person" else Outcome.AI_OFF
+        assert shop.message(message_id).outcome == ended
+
+
+def test_an_order_made_before_a_person_spoke_stands(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The person sees it in `orders list`; the AI does not speak of it."""
+    shop.sells(KETTLE)
+    shop.model_says(ORDERS, {"text": "Thank you, it is on its way."})
+    message_id = asked(shop, "yes please, order two kettles")
+    reach = crashpoints.reach
+
+    def a_person_writes(name: str) -> None:
+        if name == "order.committed":
+            shop.wait(seconds=1)
+            shop.employee_writes(SAM)
+            shop.imports()
+        reach(name)
+
+    monkeypatch.setattr(answer, "reach", a_person_writes)
+    assert shop.replies() == {"answered_by_person": 1}
+    assert [order.quantity for order in shop.orders()] == [2]
+    assert shop.sent() == []
+    assert shop.message(message_id).outcome == Outcome.ANSWERED_BY_PERSON
