@@ -237,6 +237,46 @@ def test_both_are_two(text: str, backed: bool) -> None:
 
 
 @pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("It would be ninety-nine.", 99),
+        ("That makes one hundred and twenty in total", 120),
+        ("thirty for both", 30),
+        ("It comes to two hundred and fifty", 250),
+        ("Ça fait quatre-vingt-dix-neuf.", 99),
+        ("Das macht neunundneunzig.", 99),
+        ("serían cien", 100),
+        ("هيبقى خمسة وعشرين", 25),
+    ],
+)
+def test_it_may_be_announced_in_words(text: str, value: int) -> None:
+    assert [amount.value for amount in find_amounts(text)] == [Decimal(value)]
+
+
+@pytest.mark.parametrize("text", ["It would be ninety-nine.", "ninety-nine dollars"])
+def test_a_price_in_words_is_not_the_quantity_that_would_back_it(text: str) -> None:
+    assert unbacked(text, shelf=Shelf.of([Product("Cup", Decimal(11))])) != []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "That would be two kettles.",
+        "That makes two.",
+        "It would be fourteen days.",
+        "There are twenty in total.",
+        "It would be twenty percent",
+        "Mille mercis, c'est gentil",
+        "الف شكر",
+        "ضد المية وفيها ميه",
+        "It is a hundred years old.",
+    ],
+)
+def test_numbers_in_words_are_mostly_no_prices(text: str) -> None:
+    assert find_amounts(text) == []
+
+
+@pytest.mark.parametrize(
     ("text", "value", "currency"),
     [
         ("cent cinquante euros", 150, "EUR"),

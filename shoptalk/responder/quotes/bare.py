@@ -138,19 +138,20 @@ class BareNumbers(Surroundings):
         loose = not self._is_counting(right)
         if loose and before.text in BARELY:
             return True
-        if self._is_announced(index, right, loose=loose):
+        if self._is_announced(index, right, max(self.tokens[index].values)):
             return True
         if not (loose or named or before.text in IS):
             return False
         return self._in_sentence(index, PRICE, back=WORDS_BACK, without=COUNTED)
 
-    def _is_announced(self, index: int, right: int, *, loose: bool) -> bool:
+    def _is_announced(self, index: int, right: int, value: Decimal) -> bool:
         """ "It would be 99", "so that makes 99", "99 for both"."""
         token, last = self.tokens[index], self.tokens[right - 1]
+        loose = not self._is_counting(right)
         said = self.plain[max(token.start - _NEAR, 0) : token.start].rstrip(" *_([\"'«“:=≈~-")
         said = _SENTENCE_END.split(said)[-1]
         rest = self.plain[last.end : last.end + _NEAR]
-        is_many = max(token.values) > A_DOZEN
+        is_many = value > A_DOZEN
         if loose and (cue := _ANNOUNCES.search(said)):
             return not _is_about(said[: cue.start()], _NO_MONEY)
         if is_many and _SUMS_UP.match(rest):

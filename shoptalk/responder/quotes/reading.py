@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 
-from shoptalk.responder.quotes.bare import BareNumbers
+from shoptalk.responder.quotes.bare import A_DOZEN, BareNumbers
 from shoptalk.responder.quotes.tokens import Span, is_in, stems
 from shoptalk.responder.quotes.words import (
     CODES_AND_SIGNS,
@@ -19,6 +19,7 @@ from shoptalk.responder.quotes.words import (
     MINUS,
     NUMBER_WORDS,
     OFF,
+    PIECES,
     THREE_DECIMALS,
     TWO,
     WHOLE_DEALS,
@@ -75,6 +76,8 @@ class Reader(BareNumbers):
                 and not self._is_french_hundred(index)
             ):
                 quote = self._in_words(index)
+            elif token.text in NUMBER_WORDS and self._number_word(index - 1) is None:
+                quote = self._spelled_out(index)
             if quote is not None:
                 self.quotes.append(quote)
                 self.quoted.update(range(quote.first, quote.last + 1))
@@ -117,7 +120,7 @@ class Reader(BareNumbers):
                 found.add(self._count(index))
             elif token.text in TWO:
                 found.add(Decimal(2))
-            elif token.means is not None:  # "fifty cents"
+            elif index in self.quoted or token.means is not None:  # "ninety-nine", "fifty cents"
                 continue
             elif token.text in NUMBER_WORDS and not self._is_measured(index + 1):
                 found.add(Decimal(NUMBER_WORDS[token.text]))
@@ -180,14 +183,43 @@ class Reader(BareNumbers):
             return None  # "that one: USD 50"
         last = index
         first = index - (self._nation(index - 1) is not None)
-        while (number := self._number_word(first - 1)) is not None:
+        while self._number_word(first - 1) is not None:
             first -= 1
         words = [self._number_word(place) for place in range(first, index)]
         if not any(words) and self._number_word(index + 1) and not self._at(index - 1).values:
             last = index + 1
             words = [self._number_word(last)]
+        value = self._sum(words, first if last == index else last)
+        return self._made(first, last, [value], [self._codes(index)]) if value else None
+
+    def _spelled_out(self, first: int) -> Quote | None:
+        """ "It would be ninety-nine": without a mark, and more than a dozen."""
+        last = first
+        while self._number_word(last + 1) is not None:
+            last += 1
+        words = [self._number_word(place) for place in range(first, last + 1)]
+        while words[-1] == 0:  # "ninety and"
+            words.pop()
+        last = first + len(words) - 1
+        value = self._sum(words, first)
+        if (
+            value <= A_DOZEN
+            or self._at(last + 1).means is not None
+            or (self._mark_before(first) is not None)
+        ):
+            return None
+        if is_in(PIECES, self._at(last + 1).text) or self._percent_after(last) is not None:
+            return None
+        return (
+            self._made(first, last, [value], [])
+            if self._is_announced(first, last + 1, value)
+            else None
+        )
+
+    def _sum(self, words: Sequence[int | None], first: int) -> Decimal:
+        """What number words that begin at a token come to."""
         total = part = 0
-        for place, number in enumerate(words, start=first if last == index else last):
+        for place, number in enumerate(words, start=first):
             if number and number >= 100:
                 part = max(part, 1) * number
                 total, part = (total + part, 0) if number >= 1000 else (total, part)
@@ -195,9 +227,7 @@ class Reader(BareNumbers):
                 part += 76  # four twenties
             else:
                 part += number or 0
-        if not total + part:
-            return None
-        return self._made(first, last, [Decimal(total + part)], [self._codes(index)])
+        return Decimal(total + part)
 
     def _is_french_hundred(self, index: int) -> bool:
         """ "Cent cinquante euros", "deux cents euros": no hundredth, as a mark follows."""
