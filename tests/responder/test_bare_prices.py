@@ -160,6 +160,23 @@ The model year is 2026.
 It comes to 3 pieces.
 It comes in 15 colours.
 That brings you to page 15.
+Your place in the queue is 15.
+We deliver between 10 and 14, on Monday the 24th.
+The 24 is sold out, the 26 is available.
+It's available in 38, 40 and 42.
+We close at 18 today.
+It serves 15.
+A pack contains 24.
+Today's date is 24 November.
+It's 18:30.
+Ce sera le 24 mai.
+La livraison sera le 24.
+Es ist 18 Uhr.
+Es sind noch 15.
+Son las 18.
+المحل مفتوح من 9 ل 17
+عندنا مقاس 38 و 40 و 42
+هيوصل يوم 24
 1 charger for both.
 It will be 2, then?
 المقاس هيكون 42

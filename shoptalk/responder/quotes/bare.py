@@ -89,7 +89,7 @@ _NO_MONEY = _words(
     time hour hours minutes weight length width height depth capacity temperature voltage voltages
     power speed load volume resolution rating score password percent percentage warranty
     guarantee zip phone battery wattage screen dimension dimensions distance stock available
-    ticket invoice tracking receipt
+    ticket invoice tracking receipt queue line row seat place answer
     nummer datum alter gewicht lange breite hohe grosse große bestellnummer menge tag tage zeit
     numero taille pointure date poids longueur largeur hauteur duree jour heure
     talla fecha peso largo ancho altura edad cantidad dia hora hay
