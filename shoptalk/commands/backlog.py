@@ -57,10 +57,10 @@ def answer(app: App, handles: tuple[str, ...], everything: bool) -> None:
     """Have the chosen conversations' waiting messages answered after all."""
     from shoptalk.db.backlog import release
 
+    ids = _chosen_messages(app, handles, everything)
     with app.database.transaction() as session:
-        ids = _chosen_messages(app, handles, everything)
-        release(session, ids)
-    click.echo(f"{len(ids)} messages will be answered.")
+        released = release(session, ids)
+    click.echo(f"{released} messages will be answered.")
 
 
 @backlog.command()
@@ -71,10 +71,10 @@ def dismiss(app: App, handles: tuple[str, ...], everything: bool) -> None:
     """Leave the chosen conversations' waiting messages unanswered, for good."""
     from shoptalk.db.backlog import dismiss as dismiss_messages
 
+    ids = _chosen_messages(app, handles, everything)
     with app.database.transaction() as session:
-        ids = _chosen_messages(app, handles, everything)
-        dismiss_messages(session, ids)
-    click.echo(f"{len(ids)} messages were dismissed.")
+        dismissed = dismiss_messages(session, ids)
+    click.echo(f"{dismissed} messages were dismissed.")
 
 
 def _after(app: App) -> timedelta:

@@ -7,7 +7,17 @@ from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from shoptalk.db.models import Conversation, Message
+from shoptalk.db.turns import lock_conversations
 from shoptalk.types import Outcome, SenderType
+
+_WAITS = (
+    Message.sender_type == SenderType.CUSTOMER,
+    ~Message.is_old,
+    ~Message.reply_sent,
+    Message.outcome.is_(None),
+    Message.turn_id.is_(None),
+    ~Message.released,
+)
 
 
 def held_messages(
@@ -19,12 +29,7 @@ def held_messages(
         .join(Conversation, Conversation.id == Message.conversation_id)
         .where(
             Conversation.workspace_id == workspace_id,
-            Message.sender_type == SenderType.CUSTOMER,
-            ~Message.is_old,
-            ~Message.reply_sent,
-            Message.outcome.is_(None),
-            Message.turn_id.is_(None),
-            ~Message.released,
+            *_WAITS,
             Message.created_at <= held_before,
         )
         .order_by(Message.created_at, Message.sequence_no)
@@ -32,13 +37,26 @@ def held_messages(
     return [(row.Message, row.Conversation) for row in session.execute(statement.limit(limit))]
 
 
-def release(session: Session, message_ids: Sequence[int]) -> None:
-    """The owner wants these answered."""
-    session.execute(update(Message).where(Message.id.in_(message_ids)).values(released=True))
+def release(session: Session, message_ids: Sequence[int]) -> int:
+    """The owner wants these answered; return how many still waited for that word."""
+    return _decide(session, message_ids, released=True)
 
 
-def dismiss(session: Session, message_ids: Sequence[int]) -> None:
-    """The owner wants these left alone."""
-    session.execute(
-        update(Message).where(Message.id.in_(message_ids)).values(outcome=Outcome.DISMISSED)
+def dismiss(session: Session, message_ids: Sequence[int]) -> int:
+    """The owner wants these left alone; return how many still waited for that word."""
+    return _decide(session, message_ids, outcome=Outcome.DISMISSED)
+
+
+def _decide(session: Session, message_ids: Sequence[int], **values: object) -> int:
+    """What was answered, gathered or decided since it was listed keeps what it has."""
+    concerned = session.scalars(
+        select(Message.conversation_id).where(Message.id.in_(message_ids)).distinct()
     )
+    lock_conversations(session, list(concerned))  # whoever else settles messages waits or passes
+    decided = session.scalars(
+        update(Message)
+        .where(Message.id.in_(message_ids), *_WAITS)
+        .values(**values)
+        .returning(Message.id)
+    )
+    return len(decided.all())

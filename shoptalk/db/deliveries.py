@@ -55,6 +55,12 @@ _RECORD_SENT = text("""
         UPDATE deliveries SET status = 'sent', message_id = receipt.message_id, sent_at = :now,
             failure_reason = NULL, check_at = receipt.check_at
         FROM receipt WHERE deliveries.id = receipt.delivery_id
+    ), persons AS (
+        -- polling took for ours what a person wrote in the same words while it left
+        UPDATE messages SET sender_type = 'employee'
+        FROM receipt JOIN deliveries ON deliveries.id = receipt.delivery_id
+        WHERE messages.message_id = deliveries.message_id AND messages.sender_type = 'agent'
+          AND deliveries.message_id <> receipt.message_id AND deliveries.attempts = 1
     ), stored AS (
         INSERT INTO messages (
             conversation_id, message_id, content, sender_type, is_old, reply_sent, created_at,

@@ -81,6 +81,14 @@ class _Superseded(Exception):
     """The customer wrote more while the model was thinking."""
 
 
+class _Silenced(Exception):
+    """While the model was thinking it turned out that the turn is not to be answered."""
+
+    def __init__(self, outcome: Outcome) -> None:
+        super().__init__(outcome)
+        self.outcome = outcome
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answerer:
     """Answers turns that this process has claimed."""
@@ -122,6 +130,8 @@ class Answerer:
             log.info("another process has taken the turn over", extra=_about(turn))
         except _Superseded:
             log.info("the customer wrote more; the burst is answered whole", extra=_about(turn))
+        except _Silenced as exc:
+            return self._close(turn, exc.outcome, None)
         except ModelUnavailable as exc:
             wait = exc.retry_after or backoff(1, first=FIRST_WAIT, longest=LONGEST_WAIT)
             self._put_back(turn, exc, wait=wait, failed=False)
@@ -245,12 +255,19 @@ class Answerer:
 
         Raises:
             ModelError: no answer.
+            _Silenced: it was about to order, and is to be silent.
         """
-        reply = self._ask_model(context, platform.can)
+        reply = self._ask_model(
+            context,
+            platform.can,
+            lambda standing: self._why_not(context, standing, platform, state),
+        )
         reach("reply.model_answered")
         return parts_of(reply, limited(platform.can, state))
 
-    def _ask_model(self, context: Context, can: Capabilities) -> str:
+    def _ask_model(
+        self, context: Context, can: Capabilities, why_not: Callable[[Standing], Outcome | None]
+    ) -> str:
         """Have the reply composed, unless the model has failed everybody lately."""
         turn, shelf, circuit = context.brief.turn, context.shelf, context.circuit
         if circuit is not None and circuit.open_until is not None:
@@ -262,7 +279,7 @@ class Answerer:
         orders: list[Placed] = list(context.brief.orders)
 
         def create_order(arguments: str) -> str:
-            result = self._create_order(turn, arguments)
+            result = self._create_order(turn, arguments, why_not)
             with self.database.transaction() as session:
                 orders[:] = orders_of_conversation(session, turn.conversation_id)
             return result
@@ -285,8 +302,15 @@ class Answerer:
                 circuits.note_success(session, circuits.MODEL, now=self.clock())
         return reply
 
-    def _create_order(self, turn: Turn, arguments: str) -> str:
+    def _create_order(
+        self, turn: Turn, arguments: str, why_not: Callable[[Standing], Outcome | None]
+    ) -> str:
+        """Nothing is ordered behind the back of a person who has spoken meanwhile."""
         with self.database.transaction() as session:
+            turns.lock_conversations(session, [turn.conversation_id])
+            silenced = why_not(self._standing(session, turn))
+            if silenced is not None:
+                raise _Silenced(silenced)
             result = tools.create_order(session, turn, arguments, now=self.clock())
             reach("order.in_transaction")
         reach("order.committed")

@@ -4,9 +4,14 @@ Customers write marks (`#17`), and the sandbox's parrot answers with the marks t
 the platform received tells which messages each reply answers.
 """
 
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from datetime import timedelta
 
 from shoptalk.app import App
+from shoptalk.db.channels import list_channels
 from shoptalk.db.models import Message, Turn, TurnStatus
 from shoptalk.types import SenderType
 from tests.loop.shop import Shop
@@ -58,3 +63,33 @@ def counted(shop: Shop, written: Written) -> Verdict:
 def another_process(shop: Shop) -> App:
     """A second shoptalk on the same database, with the same clock. To be closed."""
     return App(shop.app.settings, clock=shop.world.clock.now)
+
+
+def a_tick(app: App) -> None:
+    """As by hand: a channel that failed before is imported all the same."""
+    with app.database.transaction() as session:
+        channels = list_channels(session, app.workspace_id())
+    app.importer().import_side_by_side(channels)
+    app.responder().answer_all_due()
+
+
+@contextmanager
+def another_at_work(shop: Shop) -> Iterator[None]:
+    """Another process, which polls and replies all the time."""
+    app, is_over = another_process(shop), threading.Event()
+
+    def tick_on() -> int:
+        ticks = 0
+        while not is_over.is_set() or ticks == 0:
+            a_tick(app)
+            ticks += 1
+        return ticks
+
+    with ThreadPoolExecutor(1) as pool:
+        at_work = pool.submit(tick_on)
+        try:
+            yield
+        finally:
+            is_over.set()
+            assert at_work.result(timeout=60) > 0
+            app.close()

@@ -16,9 +16,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from shoptalk import crashpoints
-from shoptalk.app import App
 from shoptalk.crashpoints import POINTS
-from shoptalk.db.channels import list_channels
 from shoptalk.db.deliveries import deliveries_of
 from shoptalk.db.engine import Database
 from shoptalk.db.models import Delivery, Message, Order, Turn
@@ -32,7 +30,7 @@ from shoptalk.responder import answer
 from shoptalk.types import Outcome
 from tests.cli.terminal import Terminal
 from tests.loop.shop import ANN, KETTLE, PAGE, Shop
-from tests.promises.counting import PARROT, another_process, come_to_rest, counted
+from tests.promises.counting import PARROT, a_tick, another_process, come_to_rest, counted
 from tests.torture.truth import Written, marks_of
 
 BUFFER_SECONDS = 31
@@ -559,14 +557,6 @@ class TestTwoProcesses:
         verdict = counted(shop, written)
         assert verdict.is_clean, verdict.lines()
         assert verdict.replies == 20
-
-
-def a_tick(app: App) -> None:
-    """As by hand: a channel that failed before is imported all the same."""
-    with app.database.transaction() as session:
-        channels = list_channels(session, app.workspace_id())
-    app.importer().import_side_by_side(channels)
-    app.responder().answer_all_due()
 
 
 @pytest.mark.thorough

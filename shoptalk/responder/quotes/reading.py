@@ -8,31 +8,24 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 
-from shoptalk.responder.quotes.around import Surroundings
+from shoptalk.responder.quotes.bare import A_DOZEN, BareNumbers
 from shoptalk.responder.quotes.tokens import Span, is_in, stems
 from shoptalk.responder.quotes.words import (
-    AND_OR,
-    BARELY,
     CODES_AND_SIGNS,
-    COLONS,
-    COUNTED,
-    DECORATION,
     DISCOUNT,
     DUALS,
-    EACH,
-    IS,
+    HUNDREDS,
     MARKS,
     MINUS,
     NUMBER_WORDS,
     OFF,
     PIECES,
-    PRICE,
     THREE_DECIMALS,
+    TWO,
     WHOLE_DEALS,
 )
 
 MOST_OF_ONE_PRODUCT = 100
-WORDS_BACK = 8  #: how far before a number a price word may stand
 _NO_CENTS = re.compile(r"\s?(?:/-|[.,][-–—](?!\d))")  # "150/-", "150,-"
 
 
@@ -65,7 +58,7 @@ class Quote:
     last: int  #: its last
 
 
-class Reader(Surroundings):
+class Reader(BareNumbers):
     """Which numbers of a text are amounts, and where it promises a discount."""
 
     def __init__(self, text: str) -> None:
@@ -77,8 +70,14 @@ class Reader(Surroundings):
             quote = None
             if token.values:
                 quote = self._in_digits(index)
-            elif token.means is not None and index not in self._used:
+            elif (
+                token.means is not None
+                and index not in self._used
+                and not self._is_french_hundred(index)
+            ):
                 quote = self._in_words(index)
+            elif token.text in NUMBER_WORDS and self._number_word(index - 1) is None:
+                quote = self._spelled_out(index)
             if quote is not None:
                 self.quotes.append(quote)
                 self.quoted.update(range(quote.first, quote.last + 1))
@@ -119,6 +118,10 @@ class Reader(Surroundings):
             token = self.tokens[index]
             if token.kind == "number":
                 found.add(self._count(index))
+            elif token.text in TWO:
+                found.add(Decimal(2))
+            elif index in self.quoted or token.means is not None:  # "ninety-nine", "fifty cents"
+                continue
             elif token.text in NUMBER_WORDS and not self._is_measured(index + 1):
                 found.add(Decimal(NUMBER_WORDS[token.text]))
         return {count for count in found if 1 <= count <= MOST_OF_ONE_PRODUCT}
@@ -180,22 +183,60 @@ class Reader(Surroundings):
             return None  # "that one: USD 50"
         last = index
         first = index - (self._nation(index - 1) is not None)
-        while (number := self._number_word(first - 1)) is not None:
+        while self._number_word(first - 1) is not None:
             first -= 1
         words = [self._number_word(place) for place in range(first, index)]
         if not any(words) and self._number_word(index + 1) and not self._at(index - 1).values:
             last = index + 1
             words = [self._number_word(last)]
+        value = self._sum(words, first if last == index else last)
+        return self._made(first, last, [value], [self._codes(index)]) if value else None
+
+    def _spelled_out(self, first: int) -> Quote | None:
+        """ "It would be ninety-nine": without a mark, and more than a dozen."""
+        last = first
+        while self._number_word(last + 1) is not None:
+            last += 1
+        words = [self._number_word(place) for place in range(first, last + 1)]
+        while words[-1] == 0:  # "ninety and"
+            words.pop()
+        last = first + len(words) - 1
+        value = self._sum(words, first)
+        if (
+            value <= A_DOZEN
+            or self._at(last + 1).means is not None
+            or (self._mark_before(first) is not None)
+        ):
+            return None
+        if is_in(PIECES, self._at(last + 1).text) or self._percent_after(last) is not None:
+            return None
+        return (
+            self._made(first, last, [value], [])
+            if self._is_announced(first, last + 1, value)
+            else None
+        )
+
+    def _sum(self, words: Sequence[int | None], first: int) -> Decimal:
+        """What number words that begin at a token come to."""
         total = part = 0
-        for number in words:
+        for place, number in enumerate(words, start=first):
             if number and number >= 100:
                 part = max(part, 1) * number
                 total, part = (total + part, 0) if number >= 1000 else (total, part)
+            elif part % 100 == 4 and self._at(place).text in ("vingt", "vingts"):
+                part += 76  # four twenties
             else:
                 part += number or 0
-        if not total + part:
-            return None
-        return self._made(first, last, [Decimal(total + part)], [self._codes(index)])
+        return Decimal(total + part)
+
+    def _is_french_hundred(self, index: int) -> bool:
+        """ "Cent cinquante euros", "deux cents euros": no hundredth, as a mark follows."""
+        if self.tokens[index].text not in HUNDREDS:
+            return False
+        after = index + 1
+        while self._number_word(after) is not None or self._nation(after) is not None:
+            after += 1
+        return bool(self._at(after).means)
 
     def _made(
         self, first: int, last: int, values: Sequence[Decimal], marks: Sequence[Sequence[str]]
@@ -212,27 +253,3 @@ class Reader(Surroundings):
         text = self.text[slice(*span)]
         amount = Amount(text, values[0], codes[0] if codes else None, frozenset(codes))
         return Quote(amount, values, span, first, last)
-
-    def _is_by_price(self, index: int, right: int) -> bool:
-        """Whether a bare number is called a price by the words around it."""
-        follower = self._at(right)
-        if self._is_labelled(index):
-            return False
-        if is_in(EACH, follower.text) and self._at(right + 1).text != "of":
-            return True
-        if self._is_measured(right) or is_in(PIECES, follower.text):
-            return False
-        if follower.text in ("x", "×"):
-            return False
-        place = index - 1
-        while self._at(place).text in DECORATION:
-            place -= 1
-        before, named = self._at(place), self._at(index - 1).text in COLONS
-        if before.text in AND_OR and self._at(place - 1).values:
-            return place - 1 in self.quoted
-        loose = not self._is_counting(right)
-        if loose and before.text in BARELY:
-            return True
-        if not (loose or named or before.text in IS):
-            return False
-        return self._in_sentence(index, PRICE, back=WORDS_BACK, without=COUNTED)

@@ -117,11 +117,21 @@ NUMBER_WORDS = {
         (range(12, 17), "doce trece catorce quince dieciseis"),  # "once" is English too
         ((70, 80, 90, 100), "setenta ochenta noventa ciento"),
         ((1000,), "tausend"),
+        ((100,), "cents"),  # "deux cents euros"; "fifty cents" are read as such
+        (range(200, 1000, 100), """doscientos trescientos cuatrocientos quinientos seiscientos
+            setecientos ochocientos novecientos"""),
+        (range(17, 20), "diecisiete dieciocho diecinueve"),
+        (range(21, 30), """veintiuno veintidos veintitres veinticuatro veinticinco veintiseis
+            veintisiete veintiocho veintinueve"""),
     )
     for value, word in zip(values, words.split(), strict=True)
 }  # fmt: skip
 
 
+TWO = _words(
+    "both pair couple الاتنين الاثنين للاتنين للاثنين كلاهما لكليهما beide beiden ambos ambas"
+)
+HUNDREDS = _words("cent cents")  #: of French; also the mark for hundredths
 _GERMAN = """ein zwei drei vier funf sechs sieben acht neun zehn elf zwolf dreizehn vierzehn
     funfzehn sechzehn siebzehn achtzehn neunzehn"""
 _GERMAN_TENS = "zwanzig dreißig vierzig funfzig sechzig siebzig achtzig neunzig"
@@ -169,7 +179,7 @@ AFTER_PRICE = _words(
     each apiece only on then final max total in per for a an and or but including incl plus with
     today now all if when my dear sir madam the to your you off discount as instead it that this
     so because until chacun piece seulement au en tout par cada uno solo por y et o ou mais pero
-    بس فقط شامل يا و او تقريبا مع عشان حضرتك لو كل علي في el w bas
+    please delivered بالتوصيل بالشحن بس فقط شامل يا و او تقريبا مع عشان حضرتك لو كل علي في el w bas
     """
 )
 EACH = _words("each apiece للقطعه للواحد للواحده للحبه للكيلو chacun chacune")
@@ -217,7 +227,8 @@ WHOLE_DEALS = re.compile(
 OFF = _words("off discount save خصم remise rabais descuento rabatt cheaper less")
 SHORT = _words("rs le sr dh dhs dhm kr kd jd tl")
 AND = _words("and و et y und")
-AND_OR = AND | _words(", ، or او ou o oder / -")
+OR = _words("or او ou o oder")
+AND_OR = AND | OR | _words(", ، / -")
 TO = _words("- – — ~ / to الي a bis hasta until")
 BETWEEN = _words("between بين entre zwischen")
 PARTICLES = _words("ب ل و ال بال لل x")
