@@ -9,6 +9,7 @@ a walk is whole, or until that has been waited for long enough.
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from sqlalchemy.orm import Session
@@ -37,7 +38,7 @@ from shoptalk.importer.plan import DAY, SPARE_FROM_PERCENT, PollPlan, sparing
 from shoptalk.importer.reader import Reader
 from shoptalk.importer.report import RunReport
 from shoptalk.platforms.base import Page, ThreadSlice
-from shoptalk.types import Clock
+from shoptalk.types import OUR_SIDE, Clock
 
 ONE_SECOND = timedelta(seconds=1)
 
@@ -70,6 +71,7 @@ class Harvest:
         self._settled_until: datetime | None = None  # as the platform says with it
         self._spoilt = 0  # records of the list that made no sense
         self._shown: set[str] = set()  # message_ids, by a list of bare messages
+        self._held_back: dict[str, datetime] = {}  # by thread, from when on
         self.look_back_to = _look_back_to(channel, overlap)
         self.known_whole_until = _known_whole_until(channel, overlap)
 
@@ -86,6 +88,16 @@ class Harvest:
 
     def add(self, rows: ThreadRows) -> None:
         self._rows.append(rows)
+
+    def hold_back(self, thread_id: str, since: datetime) -> None:
+        """Store nothing yet that the thread's customer wrote since: the watermark waits for it.
+
+        Where the watermark is beyond it already, nobody's messages are answered until it is here.
+        """
+        self._held_back[thread_id] = min(since, self._held_back.get(thread_id, since))
+        watermark = self._channel.last_fetch_timestamp
+        if watermark is not None and since <= watermark:
+            self._spoilt += 1
 
     def read_again(self, thread_id: str, *, wait: timedelta, failed: bool) -> None:
         """A later poll reads the thread whatever the list says."""
@@ -107,10 +119,11 @@ class Harvest:
             if self._rows or self._read_again or not complete:
                 # First, for it locks the channel's row: who stores for one channel takes turns.
                 note_usage(session, self._channel.id, percent=percent)
+            rows = [self._without_held_back(each) for each in self._rows]
             stored = store_threads(
                 session,
                 self._channel,
-                self._rows,
+                rows,
                 imported_at=now,
                 check_at=first_check(self._reader.platform, now=now),
             )
@@ -118,7 +131,7 @@ class Harvest:
             if stored.new or (is_whole and self._channel.unread_since is not None):
                 wake(session, Wakeup(WakeupKind.REPLY, self._channel.id))
             keywords = self._reader.platform.can.keywords
-            note_words(session, self._channel.id, words_of(self._rows, keywords))
+            note_words(session, self._channel.id, words_of(rows, keywords))
             if stored.unfinished and self._reader.platform.can.history:
                 resume_history(session, self._channel.id)
             for thread_id, at, failed in self._read_again:
@@ -139,6 +152,17 @@ class Harvest:
                 add_run(session, self._report.as_row())
             reach("import.in_transaction")
         reach("import.after_store")
+
+    def _without_held_back(self, rows: ThreadRows) -> ThreadRows:
+        since = self._held_back.get(rows.thread_id)
+        if since is None:
+            return rows
+        ready = [
+            each
+            for each in rows.messages
+            if each.sender_type in OUR_SIDE or each.created_at < since
+        ]
+        return replace(rows, messages=ready, updated_at=None)
 
     @property
     def _lists_messages(self) -> bool:
@@ -209,6 +233,11 @@ class Harvest:
         less than what cannot be late any longer.
         A first poll has looked back beyond the cut-over, so all that is new is stored from there.
         """
+        reached = self._reached()
+        before_held_back = (moment - ONE_SECOND for moment in self._held_back.values())
+        return min([reached, *before_held_back]) if reached is not None else None
+
+    def _reached(self) -> datetime | None:
         if self._channel.last_fetch_timestamp is None:
             return max(filter(None, (self._newest, self._channel.connected_at)))
         if self._settled_until is None:
