@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session
 
 from shoptalk.crashpoints import reach
 from shoptalk.db.channels import advance_watermark, note_usage, resume_history
+from shoptalk.db.delivery_reports import first_check
 from shoptalk.db.engine import Database
 from shoptalk.db.inbox import ThreadRows, store_threads
 from shoptalk.db.models import ChannelIntegration
@@ -32,7 +33,6 @@ from shoptalk.db.unread import (
     note_whole,
 )
 from shoptalk.db.wakeup import Wakeup, WakeupKind, wake
-from shoptalk.importer.deliveries import first_check
 from shoptalk.importer.keywords import words_of
 from shoptalk.importer.plan import DAY, SPARE_FROM_PERCENT, PollPlan, sparing
 from shoptalk.importer.reader import Reader
@@ -125,7 +125,7 @@ class Harvest:
                 self._channel,
                 rows,
                 imported_at=now,
-                check_at=first_check(self._reader.platform, now=now),
+                check_at=first_check(is_told=self._reader.tells_delivery, now=now),
             )
             self._report.stored += stored
             if stored.new or (is_whole and self._channel.unread_since is not None):

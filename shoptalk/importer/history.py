@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 
 from shoptalk.crashpoints import reach
 from shoptalk.db.channels import finish_history, lock_channel, put_history_off
+from shoptalk.db.delivery_reports import first_check
 from shoptalk.db.engine import Database
 from shoptalk.db.inbox import ThreadRows, store_threads
 from shoptalk.db.models import ChannelIntegration, Conversation
@@ -22,7 +23,6 @@ from shoptalk.db.threads import count_history, find_threads, threads_with_unfini
 from shoptalk.errors import ChannelStopped, PlatformError, RetryLater, Throttled
 from shoptalk.importer.ahead import Ahead
 from shoptalk.importer.attachments import Failure, with_attachments
-from shoptalk.importer.deliveries import first_check
 from shoptalk.importer.keywords import words_of
 from shoptalk.importer.plan import SPARE_FROM_PERCENT
 from shoptalk.importer.reader import Reader
@@ -307,7 +307,7 @@ class _History:
                 rows,
                 imported_at=now,
                 backwards=True,
-                check_at=first_check(self._reader.platform, now=now),
+                check_at=first_check(is_told=self._reader.tells_delivery, now=now),
             )
             keywords = self._reader.platform.can.keywords
             note_words(session, self._channel.id, words_of(rows, keywords))
