@@ -41,6 +41,7 @@ from shoptalk.platforms.base import Page, ThreadSlice
 from shoptalk.types import OUR_SIDE, Clock
 
 ONE_SECOND = timedelta(seconds=1)
+_NO_END = "the list has led from one page to itself"
 
 
 class Harvest:
@@ -70,6 +71,7 @@ class Harvest:
         self._newest: datetime | None = None  # on the first page
         self._settled_until: datetime | None = None  # as the platform says with it
         self._spoilt = 0  # records of the list that made no sense
+        self._is_doubtful = False  # for another reason, something may not have been shown
         self._shown: set[str] = set()  # message_ids, by a list of bare messages
         self._held_back: dict[str, datetime] = {}  # by thread, from when on
         self.look_back_to = _look_back_to(channel, overlap)
@@ -97,7 +99,11 @@ class Harvest:
         self._held_back[thread_id] = min(since, self._held_back.get(thread_id, since))
         watermark = self._channel.last_fetch_timestamp
         if watermark is not None and since <= watermark:
-            self._spoilt += 1
+            self._is_doubtful = True
+
+    def doubt_end(self) -> None:
+        """The list came to an end that may be none. Up to the cut-over history reads it anew."""
+        self._is_doubtful = self._channel.last_fetch_timestamp is not None
 
     def read_again(self, thread_id: str, *, wait: timedelta, failed: bool) -> None:
         """A later poll reads the thread whatever the list says."""
@@ -177,7 +183,7 @@ class Harvest:
         self, session: Session, is_whole: bool, *, complete: bool, now: datetime
     ) -> None:
         if not self._lists_messages:
-            if self._spoilt:
+            if self._spoilt or self._is_doubtful:
                 note_spoilt(session, self._channel.id, at=now)
                 if is_whole:
                     self._give_up_spoilt()
@@ -185,9 +191,9 @@ class Harvest:
                 note_sound(session, self._channel.id, begun_at=self._begun_at)
             return
         if not is_whole:
-            if self._rows or self._spoilt:
+            if self._rows or self._spoilt or self._is_doubtful:
                 note_unread(session, self._channel.id, at=now)
-        elif self._spoilt:
+        elif self._spoilt or self._is_doubtful:
             self._give_up_spoilt()
         elif self._channel.unread_since is not None:
             note_whole(session, self._channel.id, begun_at=self._begun_at)
@@ -199,20 +205,23 @@ class Harvest:
         since = self._spoilt_since
         if since is not None and now >= since + WAITS_FOR:
             return False
-        if self._spoilt or since is None or not self._lists_messages:
-            return self._spoilt > 0
+        if self._spoilt or self._is_doubtful:
+            return True
+        if since is None or not self._lists_messages:
+            return False
         return hides_what_waits(session, self._channel.id, since=since, shown=self._shown)
 
     def _give_up_spoilt(self) -> None:
         """Declare once what was waited for in vain: the watermark goes on without it."""
         since, last = self._spoilt_since, self._channel.last_poll_at
         if since is not None and (last is None or last < since + WAITS_FOR):
+            what = "records of the list have made no sense" if self._spoilt else _NO_END
             self._report.declare_gap(
                 None,
-                f"records of the list have made no sense for {WAITS_FOR.seconds // 60} minutes",
+                f"{what} for {WAITS_FOR.seconds // 60} minutes",
                 since=self.look_back_to,
                 until=self._watermark(),
-                at_most=self._spoilt,
+                at_most=None if self._is_doubtful else self._spoilt,
             )
 
     def _next_poll_at(self, session: Session, now: datetime) -> datetime | None:

@@ -117,6 +117,7 @@ class _Walk:
                 return
             if asked[cursor] == TIMES_ASKED:
                 if self._reader.is_last_page_again(page):
+                    self._harvest.doubt_end()
                     return
                 raise BadPayload(
                     "the list of threads repeats itself", platform=self._reader.platform.name
@@ -282,6 +283,11 @@ class _Walk:
         self._report.put_aside(piece.unreadable)
         try:
             way = read_back_to(self._reader, self._report, piece, stop_at=stop_at)
+            is_empty = not way.messages and not way.holes
+            if is_empty and changed_at is None and failures < UNREADABLE_AFTER:
+                raise BadPayload(  # something was known to be there
+                    "the thread shows no messages", platform=self._reader.platform.name
+                )
         except (ChannelStopped, Throttled):
             raise
         except PlatformError as exc:
