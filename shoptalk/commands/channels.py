@@ -34,7 +34,11 @@ def channels() -> None:
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="A file that holds the token alone.",
 )
-@click.option("--app-secret", envvar="SHOPTALK_APP_SECRET", help="Signs each call if given.")
+@click.option(
+    "--app-secret",
+    envvar="SHOPTALK_APP_SECRET",
+    help='Signs each call; kept until another is given, "" takes it away.',
+)
 @click.option("--login", type=click.Choice(["page", "instagram"]), help="Instagram: which login.")
 @click.option("--base-url", help="Chatwoot: the server's address; default: CHATWOOT_BASE_URL.")
 @click.option("--inbox", help="Chatwoot: the id of the only inbox to answer; default: all of them.")
@@ -104,7 +108,7 @@ def connect(
         app,
         platform,
         account_id,
-        {key: value for key, value in config.items() if value},
+        {key: value for key, value in config.items() if value is not None},
         name=name,
         ai_default=None if ai is None else ai == "on",
     )

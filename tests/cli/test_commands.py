@@ -96,6 +96,21 @@ class TestChannels:
         done(terminal.types(*connect, SHOPTALK_APP_SECRET="the-app-secret"))
         done(terminal.types("channels", "test", PAGE))
 
+    def test_a_new_token_keeps_the_app_secret_until_it_is_taken_away(
+        self, shop: Shop, terminal: Terminal
+    ) -> None:
+        shop.world.get_account(PAGE).app_secret = "the-app-secret"
+        shop.control.change_settings(PAGE, require_proof=True)
+        connect = (*CONNECT, "--access-token", TOKEN)
+        done(terminal.types(*connect, "--app-secret", "the-app-secret"))
+        done(terminal.types(*connect, SHOPTALK_APP_SECRET=""))
+        done(terminal.types("channels", "test", PAGE))
+        assert "app secret" in terminal.types(*connect, "--app-secret", "").sentence
+        shop.control.change_settings(PAGE, require_proof=False)
+        done(terminal.types(*connect, "--app-secret", ""))
+        shop.control.change_settings(PAGE, require_proof=True)
+        assert "app secret" in terminal.types(*connect).sentence
+
     def test_a_new_token_restarts_a_stopped_channel_and_keeps_its_cut_over(
         self, shop: Shop, terminal: Terminal
     ) -> None:
