@@ -154,16 +154,21 @@ def _pairs(given: Sequence[str], *, taken: Collection[str]) -> dict[str, str]:
 
 
 def _ask_for_token() -> str:
-    try:
+    if sys.stdin.isatty():
         answer: str = click.prompt("Access token", hide_input=True, err=True)
-    except click.Abort:
-        if sys.stdin.isatty():
-            raise
+        return answer
+    click.echo("Access token: ", nl=False, err=True)
+    try:
+        token = sys.stdin.readline().strip()
+    except ValueError:
+        raise UsageError("The access token that was piped in is not text.") from None
+    click.echo(err=True)
+    if not token:
         raise UsageError(
             "There is no terminal to ask for the access token: "
-            "give it by SHOPTALK_ACCESS_TOKEN or --access-token-file."
-        ) from None
-    return answer
+            "give it by SHOPTALK_ACCESS_TOKEN or --access-token-file, or pipe it in."
+        )
+    return token
 
 
 @channels.command("list")

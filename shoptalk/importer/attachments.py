@@ -43,7 +43,13 @@ def with_attachments(
         ]
         return replace(piece, messages=[each for each in messages if each is not None])
 
-    return replace(page, threads=[completed(piece) for piece in page.threads])
+    pieces = [completed(piece) for piece in page.threads]
+    return replace(page, threads=[piece for piece in pieces if not _says_nothing(piece)])
+
+
+def _says_nothing(piece: ThreadSlice) -> bool:
+    """Whether all that a list of bare messages shows of a thread was left out."""
+    return piece.updated_at is None and not (piece.messages or piece.unreadable)
 
 
 def _asked_for(

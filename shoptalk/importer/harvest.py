@@ -125,7 +125,7 @@ class Harvest:
             if self._rows or self._read_again or not complete:
                 # First, for it locks the channel's row: who stores for one channel takes turns.
                 note_usage(session, self._channel.id, percent=percent)
-            rows = [self._without_held_back(each) for each in self._rows]
+            rows = self._ready()
             stored = store_threads(
                 session,
                 self._channel,
@@ -158,6 +158,11 @@ class Harvest:
                 add_run(session, self._report.as_row())
             reach("import.in_transaction")
         reach("import.after_store")
+
+    def _ready(self) -> list[ThreadRows]:
+        """What may be stored now. A bare list says nothing of a thread but its messages."""
+        ready = [self._without_held_back(each) for each in self._rows]
+        return [each for each in ready if each.messages or not self._lists_messages]
 
     def _without_held_back(self, rows: ThreadRows) -> ThreadRows:
         since = self._held_back.get(rows.thread_id)

@@ -194,8 +194,11 @@ class _History:
                 return
             asked[cursor] += 1
 
-    def _does_without(self, _: ThreadSlice, __: InboundMessage, failure: Failure) -> bool:
+    def _does_without(self, _: ThreadSlice, message: InboundMessage, failure: Failure) -> bool:
         """History has time; but not for ever for a message whose attachments cannot be told."""
+        known_until = self._channel.last_fetch_timestamp or self._channel.connected_at
+        if message.created_at > known_until:
+            return False  # polls come to it
         is_passing = isinstance(failure, RetryLater)
         if is_passing and self._channel.history_failures < WITHOUT_ATTACHMENTS_AFTER:
             raise failure

@@ -283,7 +283,7 @@ class _Walk:
         self._report.put_aside(piece.unreadable)
         try:
             way = read_back_to(self._reader, self._report, piece, stop_at=stop_at)
-            is_empty = not way.messages and not way.holes
+            is_empty = piece.older is not None and not way.messages and not way.holes
             if is_empty and changed_at is None and failures < UNREADABLE_AFTER:
                 raise BadPayload(  # something was known to be there
                     "the thread shows no messages", platform=self._reader.platform.name

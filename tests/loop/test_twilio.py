@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from shoptalk.connect import connect_channel
-from shoptalk.db.models import ImportRun, Message, Turn
+from shoptalk.db.models import Conversation, ImportRun, Message, Turn
 from shoptalk.errors import ChannelStopped
 from shoptalk.importer.history import WITHOUT_ATTACHMENTS_AFTER
 from shoptalk.importer.reader import TIMES_ASKED
@@ -190,7 +190,7 @@ def test_a_picture_that_cannot_be_asked_for_now_is_not_stored_without_it(shop: S
     shop.wait(seconds=5)
     [report] = shop.imports()
     assert "waits for its attachments" in report.set_aside[0]["reason"]
-    assert shop.rows(Message) == []
+    assert report.gaps == shop.rows(Message) == shop.rows(Conversation) == []
     shop.world.faults.clear()
     shop.wait(seconds=30)
     shop.imports()
@@ -213,6 +213,8 @@ def test_only_its_own_customer_waits_for_a_picture_that_cannot_be_asked_for(
     assert [row.content for row in shop.rows(Message) if row.sender_type == "customer"] == [
         "it is red"
     ]
+    assert len(shop.rows(Conversation)) == 1
+    assert [gap for run in shop.rows(ImportRun) for gap in run.gaps] == []
     assert len(shop.sent()) == 1, "the other customer is answered meanwhile"
     ticks(shop, minutes=3)
     ticks(shop, seconds=40)
@@ -264,6 +266,22 @@ def test_what_a_person_sent_with_a_picture_is_known_at_once(shop: Shop) -> None:
     shop.wait(seconds=5)
     shop.imports()
     assert "our kettle" in [row.content for row in shop.rows(Message)]
+
+
+def test_history_leaves_a_new_picture_that_cannot_be_asked_for_to_the_polls(shop: Shop) -> None:
+    writes(shop, "long ago")
+    shop.wait(days=1)
+    opens(shop)
+    message_id = writes(shop, "look", kind="image")
+    shop.world.faults.add("http_status", match={"kind": "media"})
+    for _ in range(2):
+        assert [report.error for report in shop.imports()][1:] in ([None], [])
+        shop.wait(seconds=20)
+    assert shop.channels()[0].history_state == "done"
+    assert [row.content for row in shop.rows(Message)] == ["long ago"]
+    shop.world.faults.clear()
+    shop.imports()
+    assert shop.message(message_id).content_type == "image"
 
 
 def test_history_does_not_wait_for_ever_for_a_picture(shop: Shop) -> None:
