@@ -426,3 +426,10 @@ def test_a_platform_that_fails_for_now_is_no_bad_input(
     assert (screen.code, screen.out) == (1, "")
     assert_matches(screen.sentence, "facebook: no connection could be made")
     assert everything_stored(migrated) == before
+
+
+def test_an_address_without_a_chatwoot_is_asked_about(shop: Shop, terminal: Terminal) -> None:
+    account = ("--account-id", "1", "--access-token", "t", "--base-url", shop.server.url)
+    screen = terminal.types("channels", "connect", "chatwoot", *account)
+    assert (screen.code, screen.out) == (1, "")
+    assert screen.sentence.endswith("HTTP 404: is there a Chatwoot at this address?")

@@ -905,3 +905,13 @@ def test_two_imports_of_one_channel_at_once_store_each_message_once(
     for thread_id in "ABC":
         assert desk.texts(thread_id) == [f"line {number}" for number in range(6)]
         assert desk.conversation(thread_id).message_count == 6
+
+
+def test_no_platform_puts_a_channel_off_for_longer_than_a_day(
+    desk: Desk, clock: StillClock
+) -> None:
+    platform = open_shop(desk)
+    wait = timedelta(days=400)
+    platform.script.append(Throttled("too fast", platform="fake", retry_after=wait))
+    desk.poll()
+    assert desk.channel().next_poll_at == clock() + timedelta(days=1)
