@@ -133,12 +133,17 @@ class App:
             kept = self._platforms.get(channel.id)
             if kept is not None and kept[0] == channel.config:
                 return kept[1]
-            account = Account(external_id=channel.external_id, config=self._opened(channel.config))
+            account = Account(external_id=channel.external_id, config=self.opened(channel.config))
             platform = self.platform(channel.channel, account)
             self._platforms[channel.id] = (channel.config, platform)
             return platform
 
-    def _opened(self, sealed: str) -> dict[str, Any]:
+    def opened(self, sealed: str) -> dict[str, Any]:
+        """A channel's config.
+
+        Raises:
+            UsageError: no key that is known opens it.
+        """
         try:
             return self.vault.open(sealed)
         except UsageError:

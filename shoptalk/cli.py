@@ -108,7 +108,8 @@ def _explain(error: Exception) -> int:
     if isinstance(error, ChannelStopped):
         return _say(f"{error.platform}: {error}. {error.remedy}", 2)
     if isinstance(error, PlatformError):
-        return _say(f"{error.platform}: {error}.", 1)
+        said = str(error)
+        return _say(f"{error.platform}: {said}{'' if said.endswith('?') else '.'}", 1)
     if isinstance(error, ShoptalkError):
         return _say(str(error), 2 if isinstance(error, UsageError) else 1)
     if isinstance(error, SQLAlchemyError):

@@ -23,9 +23,11 @@ def connect_channel(
     """Connect an account, or give a connected one new credentials.
 
     The cut-over is the platform's time where it tells it, whole seconds. An account that only
-    gets a new token keeps its own: what came in while the old one was dead is still new.
+    gets a new token keeps its own: what came in while the old one was dead is still new. It keeps
+    its app secret too.
 
     Args:
+        config: an "app_secret" that is "" takes a kept one away.
         ai_default: whether new conversations start with the AI on; None: as before, and on for
             a new account.
 
@@ -35,6 +37,9 @@ def connect_channel(
     """
     database = app.database
     workspace_id = app.workspace_id()
+    if "app_secret" not in config:
+        config = {**_kept(app, workspace_id, platform, account_id), **config}
+    config = {key: value for key, value in config.items() if value}
     adapter = app.platform(platform, Account(external_id=account_id, config=config))
     identity = adapter.identify()
     known = {**config, **identity.config}
@@ -81,3 +86,16 @@ def connect_channel(
         session.flush()
         session.refresh(channel)
     return channel
+
+
+def _kept(app: App, workspace_id: int, platform: str, account_id: str) -> dict[str, str]:
+    """What signs the calls of an account that was connected before."""
+    with app.database.transaction() as session:
+        before = rows.find_account(session, platform, account_id)
+    if before is None or before.workspace_id != workspace_id:
+        return {}
+    try:
+        config = app.opened(before.config)
+    except UsageError:  # its key is lost: connecting anew is the way out
+        return {}
+    return {name: config[name] for name in ("app_secret", "appsecret_proof") if name in config}

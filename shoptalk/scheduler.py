@@ -121,13 +121,15 @@ class Ticker:
             wanted = self._concurrency + self._ahead - self._unfinished
             if wanted < at_least:
                 return
+            plan = self._app.poll_plan
             with self._app.database.transaction() as session:
                 channels = claim_due_channels(
                     session,
                     not_polled=self._app.not_polled,
                     now=self._app.clock(),
-                    not_before=self._app.poll_plan.not_before(self._ticked_at),
+                    not_before=plan.not_before(self._ticked_at),
                     limit=wanted,
+                    longest_wait=plan.longest_wait,
                 )
             self._are_more_due = len(channels) == wanted
             for channel in channels:

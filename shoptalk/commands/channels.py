@@ -34,7 +34,11 @@ def channels() -> None:
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="A file that holds the token alone.",
 )
-@click.option("--app-secret", envvar="SHOPTALK_APP_SECRET", help="Signs each call if given.")
+@click.option(
+    "--app-secret",
+    envvar="SHOPTALK_APP_SECRET",
+    help='Signs each call; kept until another is given, "" takes it away.',
+)
 @click.option("--login", type=click.Choice(["page", "instagram"]), help="Instagram: which login.")
 @click.option("--base-url", help="Chatwoot: the server's address; default: CHATWOOT_BASE_URL.")
 @click.option("--inbox", help="Chatwoot: the id of the only inbox to answer; default: all of them.")
@@ -104,7 +108,7 @@ def connect(
         app,
         platform,
         account_id,
-        {key: value for key, value in config.items() if value},
+        {key: value for key, value in config.items() if value is not None},
         name=name,
         ai_default=None if ai is None else ai == "on",
     )
@@ -150,16 +154,21 @@ def _pairs(given: Sequence[str], *, taken: Collection[str]) -> dict[str, str]:
 
 
 def _ask_for_token() -> str:
-    try:
+    if sys.stdin.isatty():
         answer: str = click.prompt("Access token", hide_input=True, err=True)
-    except click.Abort:
-        if sys.stdin.isatty():
-            raise
+        return answer
+    click.echo("Access token: ", nl=False, err=True)
+    try:
+        token = sys.stdin.readline().strip()
+    except ValueError:
+        raise UsageError("The access token that was piped in is not text.") from None
+    click.echo(err=True)
+    if not token:
         raise UsageError(
             "There is no terminal to ask for the access token: "
-            "give it by SHOPTALK_ACCESS_TOKEN or --access-token-file."
-        ) from None
-    return answer
+            "give it by SHOPTALK_ACCESS_TOKEN or --access-token-file, or pipe it in."
+        )
+    return token
 
 
 @channels.command("list")

@@ -63,8 +63,10 @@ class LiveView:
 
 def channel_table(channels: Sequence[ChannelStatus], *, now: datetime) -> Table:
     table = Table(box=None, pad_edge=False)
-    for title in ("channel", "state", "conversations", "last import", "new"):
-        table.add_column(title, overflow="fold")
+    table.add_column("channel", overflow="fold")
+    table.add_column("state", overflow="fold")
+    for title in ("conversations", "last import", "new"):
+        table.add_column(title, no_wrap=True)
     table.add_column("calls in 24 h", overflow="fold")
     table.add_column("error", overflow="fold")
     for status in channels:

@@ -1,7 +1,9 @@
 """`shoptalk status`: how things stand."""
 
+from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import timedelta
+from typing import Any
 
 import click
 
@@ -105,9 +107,13 @@ def status(app: App, as_json: bool) -> None:
             f"{visible(str(breaker['last_error']))}"
         )
     for gap in gaps:
-        console.print(
-            visible(
-                f"gap in thread {gap['thread_id']}: {gap['reason']} "
-                f"(from {gap['from']} to {gap['to']}, at most {gap['at_most']})"
-            )
-        )
+        console.print(visible(_gap_line(gap)))
+
+
+def _gap_line(gap: Mapping[str, Any]) -> str:
+    """What could not be read, as far as it is known."""
+    where = f"thread {gap['thread_id']}" if gap["thread_id"] else "the list"
+    words = {"from": "from", "to": "to", "at_most": "at most"}
+    known = [f"{said} {gap[name]}" for name, said in words.items() if gap[name] is not None]
+    extent = f" ({', '.join(known)})" if known else ""
+    return f"gap in {where}: {gap['reason']}{extent}"

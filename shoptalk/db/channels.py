@@ -21,6 +21,9 @@ from shoptalk.db.models import (
 from shoptalk.errors import UsageError
 from shoptalk.types import Outcome, SenderType
 
+#: What a platform asks to wait for is followed so far: allowances are counted over a day
+LONGEST_WAIT_OF_FAILED = timedelta(days=1)
+
 
 def get_workspace(session: Session, name: str) -> Workspace:
     """The workspace of that name, made on first use."""
@@ -92,7 +95,8 @@ _CLAIM_DUE = text("""
     WITH due AS (
         SELECT id FROM channel_integrations
         WHERE is_connected AND stopped_at IS NULL AND channel <> ALL(:not_polled)
-          AND (next_poll_at IS NULL OR next_poll_at <= :now)
+          AND (next_poll_at IS NULL OR next_poll_at <= :now
+               OR next_poll_at > CASE WHEN failures = 0 THEN :latest ELSE :latest_failed END)
         ORDER BY next_poll_at NULLS FIRST, id
         LIMIT :limit
         FOR NO KEY UPDATE SKIP LOCKED
@@ -110,11 +114,14 @@ def claim_due_channels(
     now: datetime,
     not_before: datetime,
     limit: int,
+    longest_wait: timedelta = LONGEST_WAIT_OF_FAILED,
 ) -> Sequence[ChannelIntegration]:
     """Take up to `limit` channels to poll now; nobody else gets them before `not_before`.
 
     Args:
         not_polled: platforms that are not polled at all.
+        longest_wait: of a channel that does not fail. One that is to wait longer was put off by
+            a clock that ran ahead, and is due now.
     """
     return session.scalars(
         select(ChannelIntegration).from_statement(_CLAIM_DUE),
@@ -122,6 +129,8 @@ def claim_due_channels(
             "not_polled": list(not_polled),
             "now": now,
             "not_before": not_before,
+            "latest": now + longest_wait,
+            "latest_failed": now + LONGEST_WAIT_OF_FAILED,
             "limit": limit,
         },
     ).all()

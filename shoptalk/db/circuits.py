@@ -7,7 +7,7 @@ being wrong, only a failing place from being hammered: reading it late or twice 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from sqlalchemy import func, select, update
+from sqlalchemy import case, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -23,6 +23,14 @@ LONGEST_PAUSE = timedelta(minutes=5)
 def find(session: Session, name: str) -> Circuit | None:
     """The breaker of that place, if it ever failed."""
     return session.get(Circuit, name)
+
+
+def pause_left(circuit: Circuit | None, *, now: datetime) -> timedelta:
+    """How long the place is still left alone. What a clock that ran ahead wrote is no pause."""
+    if circuit is None or circuit.open_until is None:
+        return timedelta(0)
+    left = circuit.open_until - now
+    return left if timedelta(0) < left <= LONGEST_PAUSE else timedelta(0)
 
 
 def note_success(session: Session, name: str, *, now: datetime) -> None:
@@ -48,7 +56,12 @@ def note_failure(session: Session, name: str, error: str, *, now: datetime) -> N
         session.execute(
             update(Circuit)
             .where(Circuit.name == name)
-            .values(open_until=func.greatest(Circuit.open_until, now + pause))
+            .values(
+                open_until=case(
+                    (Circuit.open_until > now + LONGEST_PAUSE, now + pause),
+                    else_=func.greatest(Circuit.open_until, now + pause),
+                )
+            )
         )
 
 

@@ -20,6 +20,11 @@ LONGEST_BETWEEN = timedelta(hours=2)
 CHECKED_FOR = timedelta(hours=48)  #: a platform tries for hours; then it will never be told
 
 
+def first_check(*, is_told: bool, now: datetime) -> datetime | None:
+    """When to ask what became of what was sent by now; None: the platform never tells."""
+    return now + FIRST_CHECK if is_told else None
+
+
 def deliveries_to_check(
     session: Session, channel_id: int, *, now: datetime, limit: int
 ) -> Sequence[str]:

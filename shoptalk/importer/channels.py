@@ -11,6 +11,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from shoptalk.backoff import backoff
 from shoptalk.db import circuits
 from shoptalk.db.channels import (
+    LONGEST_WAIT_OF_FAILED,
     note_failure,
     note_page_sizes,
     put_history_off,
@@ -228,11 +229,12 @@ class Importer:
             broken = circuits.find(session, channel.channel)
         if broken is None or not broken.failures:
             self._sound[channel.channel] = now
-        if broken is not None and broken.open_until is not None and broken.open_until > now:
+        pause = circuits.pause_left(broken, now=now)
+        if broken is not None and pause:
             raise _CircuitOpen(
                 f"the platform fails again and again: {broken.last_error}",
                 platform=channel.channel,
-                retry_after=broken.open_until - now,
+                retry_after=pause,
             )
         return broken is not None and broken.failures > 0
 
@@ -285,5 +287,5 @@ def _reason(error: Exception) -> str:
 
 def _wait(error: Exception, failures: int) -> timedelta:
     if isinstance(error, RetryLater) and error.retry_after is not None:
-        return error.retry_after
+        return min(error.retry_after, LONGEST_WAIT_OF_FAILED)
     return backoff(failures + 1, first=FIRST_WAIT, longest=LONGEST_WAIT)

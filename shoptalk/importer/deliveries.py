@@ -1,25 +1,13 @@
 """What became of our messages: as the list shows it, and asked for where it no longer does."""
 
-from datetime import datetime
-
-from shoptalk.db.delivery_reports import (
-    FIRST_CHECK,
-    check_later,
-    deliveries_to_check,
-    note_reports,
-)
+from shoptalk.db.delivery_reports import check_later, deliveries_to_check, note_reports
 from shoptalk.db.engine import Database
 from shoptalk.errors import ChannelStopped, PlatformError, RetryLater
 from shoptalk.importer.reader import Reader
-from shoptalk.platforms.base import Page, Platform, TellsDelivery
+from shoptalk.platforms.base import Page
 from shoptalk.types import Clock, DeliveryReport
 
 ASKED_AT_ONCE = 20  #: in one poll; the rest waits for the next
-
-
-def first_check(platform: Platform, *, now: datetime) -> datetime | None:
-    """When to ask what became of a reply that an import meets; None: the platform never tells."""
-    return now + FIRST_CHECK if isinstance(platform, TellsDelivery) else None
 
 
 class DeliveryNews:
@@ -44,7 +32,7 @@ class DeliveryNews:
 
     def ask(self) -> None:
         """Ask about what is due and the list did not show. A failure costs news only."""
-        if not isinstance(self._reader.platform, TellsDelivery):
+        if not self._reader.tells_delivery:
             return
         with self._database.transaction() as session:
             due = deliveries_to_check(

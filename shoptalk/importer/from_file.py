@@ -13,6 +13,7 @@ from shoptalk.db.models import ChannelIntegration
 from shoptalk.db.our_own import own_replies
 from shoptalk.db.runs import add_run
 from shoptalk.db.wakeup import Wakeup, WakeupKind, wake
+from shoptalk.errors import UsageError
 from shoptalk.importer.files import FileOptions, FileThread, read_file
 from shoptalk.importer.report import RunReport
 from shoptalk.importer.threads import rows_of
@@ -35,7 +36,7 @@ def import_file(
     What was written before the channel's cut-over is history, as from anywhere else.
 
     Raises:
-        UsageError: the file cannot be read; nothing is stored.
+        UsageError: the file cannot be read, nor any record of it; nothing is stored.
     """
     content = read_file(path, options)
     report = RunReport.begin("file", channel, now=now)
@@ -45,6 +46,11 @@ def import_file(
     report.put_aside(content.unreadable)
     for thread in content.threads:
         report.put_aside(thread.unreadable)
+    if report.unreadable:
+        one = report.set_aside[0]["reason"]
+        if not any(thread.messages for thread in content.threads):
+            raise UsageError(f"{path}: no record of it can be read, for instance: {one}.")
+        report.notes.append(f"{report.unreadable} records cannot be read, for instance: {one}")
     rows = [
         rows_of(_slice(thread), thread.messages[::-1], history_complete=False)
         for thread in content.threads

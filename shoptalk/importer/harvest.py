@@ -9,12 +9,14 @@ a walk is whole, or until that has been waited for long enough.
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from sqlalchemy.orm import Session
 
 from shoptalk.crashpoints import reach
 from shoptalk.db.channels import advance_watermark, note_usage, resume_history
+from shoptalk.db.delivery_reports import first_check
 from shoptalk.db.engine import Database
 from shoptalk.db.inbox import ThreadRows, store_threads
 from shoptalk.db.models import ChannelIntegration
@@ -31,15 +33,15 @@ from shoptalk.db.unread import (
     note_whole,
 )
 from shoptalk.db.wakeup import Wakeup, WakeupKind, wake
-from shoptalk.importer.deliveries import first_check
 from shoptalk.importer.keywords import words_of
 from shoptalk.importer.plan import DAY, SPARE_FROM_PERCENT, PollPlan, sparing
 from shoptalk.importer.reader import Reader
 from shoptalk.importer.report import RunReport
 from shoptalk.platforms.base import Page, ThreadSlice
-from shoptalk.types import Clock
+from shoptalk.types import OUR_SIDE, Clock
 
 ONE_SECOND = timedelta(seconds=1)
+_NO_END = "the list has led from one page to itself"
 
 
 class Harvest:
@@ -69,7 +71,9 @@ class Harvest:
         self._newest: datetime | None = None  # on the first page
         self._settled_until: datetime | None = None  # as the platform says with it
         self._spoilt = 0  # records of the list that made no sense
+        self._is_doubtful = False  # for another reason, something may not have been shown
         self._shown: set[str] = set()  # message_ids, by a list of bare messages
+        self._held_back: dict[str, datetime] = {}  # by thread, from when on
         self.look_back_to = _look_back_to(channel, overlap)
         self.known_whole_until = _known_whole_until(channel, overlap)
 
@@ -86,6 +90,20 @@ class Harvest:
 
     def add(self, rows: ThreadRows) -> None:
         self._rows.append(rows)
+
+    def hold_back(self, thread_id: str, since: datetime) -> None:
+        """Store nothing yet that the thread's customer wrote since: the watermark waits for it.
+
+        Where the watermark is beyond it already, nobody's messages are answered until it is here.
+        """
+        self._held_back[thread_id] = min(since, self._held_back.get(thread_id, since))
+        watermark = self._channel.last_fetch_timestamp
+        if watermark is not None and since <= watermark:
+            self._is_doubtful = True
+
+    def doubt_end(self) -> None:
+        """The list came to an end that may be none. Up to the cut-over history reads it anew."""
+        self._is_doubtful = self._channel.last_fetch_timestamp is not None
 
     def read_again(self, thread_id: str, *, wait: timedelta, failed: bool) -> None:
         """A later poll reads the thread whatever the list says."""
@@ -107,18 +125,19 @@ class Harvest:
             if self._rows or self._read_again or not complete:
                 # First, for it locks the channel's row: who stores for one channel takes turns.
                 note_usage(session, self._channel.id, percent=percent)
+            rows = self._ready()
             stored = store_threads(
                 session,
                 self._channel,
-                self._rows,
+                rows,
                 imported_at=now,
-                check_at=first_check(self._reader.platform, now=now),
+                check_at=first_check(is_told=self._reader.tells_delivery, now=now),
             )
             self._report.stored += stored
             if stored.new or (is_whole and self._channel.unread_since is not None):
                 wake(session, Wakeup(WakeupKind.REPLY, self._channel.id))
             keywords = self._reader.platform.can.keywords
-            note_words(session, self._channel.id, words_of(self._rows, keywords))
+            note_words(session, self._channel.id, words_of(rows, keywords))
             if stored.unfinished and self._reader.platform.can.history:
                 resume_history(session, self._channel.id)
             for thread_id, at, failed in self._read_again:
@@ -140,6 +159,22 @@ class Harvest:
             reach("import.in_transaction")
         reach("import.after_store")
 
+    def _ready(self) -> list[ThreadRows]:
+        """What may be stored now. A bare list says nothing of a thread but its messages."""
+        ready = [self._without_held_back(each) for each in self._rows]
+        return [each for each in ready if each.messages or not self._lists_messages]
+
+    def _without_held_back(self, rows: ThreadRows) -> ThreadRows:
+        since = self._held_back.get(rows.thread_id)
+        if since is None:
+            return rows
+        ready = [
+            each
+            for each in rows.messages
+            if each.sender_type in OUR_SIDE or each.created_at < since
+        ]
+        return replace(rows, messages=ready, updated_at=None)
+
     @property
     def _lists_messages(self) -> bool:
         return self._reader.platform.can.lists_messages
@@ -153,7 +188,7 @@ class Harvest:
         self, session: Session, is_whole: bool, *, complete: bool, now: datetime
     ) -> None:
         if not self._lists_messages:
-            if self._spoilt:
+            if self._spoilt or self._is_doubtful:
                 note_spoilt(session, self._channel.id, at=now)
                 if is_whole:
                     self._give_up_spoilt()
@@ -161,9 +196,9 @@ class Harvest:
                 note_sound(session, self._channel.id, begun_at=self._begun_at)
             return
         if not is_whole:
-            if self._rows or self._spoilt:
+            if self._rows or self._spoilt or self._is_doubtful:
                 note_unread(session, self._channel.id, at=now)
-        elif self._spoilt:
+        elif self._spoilt or self._is_doubtful:
             self._give_up_spoilt()
         elif self._channel.unread_since is not None:
             note_whole(session, self._channel.id, begun_at=self._begun_at)
@@ -175,20 +210,23 @@ class Harvest:
         since = self._spoilt_since
         if since is not None and now >= since + WAITS_FOR:
             return False
-        if self._spoilt or since is None or not self._lists_messages:
-            return self._spoilt > 0
+        if self._spoilt or self._is_doubtful:
+            return True
+        if since is None or not self._lists_messages:
+            return False
         return hides_what_waits(session, self._channel.id, since=since, shown=self._shown)
 
     def _give_up_spoilt(self) -> None:
         """Declare once what was waited for in vain: the watermark goes on without it."""
         since, last = self._spoilt_since, self._channel.last_poll_at
         if since is not None and (last is None or last < since + WAITS_FOR):
+            what = "records of the list have made no sense" if self._spoilt else _NO_END
             self._report.declare_gap(
                 None,
-                f"records of the list have made no sense for {WAITS_FOR.seconds // 60} minutes",
+                f"{what} for {WAITS_FOR.seconds // 60} minutes",
                 since=self.look_back_to,
                 until=self._watermark(),
-                at_most=self._spoilt,
+                at_most=None if self._is_doubtful else self._spoilt,
             )
 
     def _next_poll_at(self, session: Session, now: datetime) -> datetime | None:
@@ -209,6 +247,11 @@ class Harvest:
         less than what cannot be late any longer.
         A first poll has looked back beyond the cut-over, so all that is new is stored from there.
         """
+        reached = self._reached()
+        before_held_back = (moment - ONE_SECOND for moment in self._held_back.values())
+        return min([reached, *before_held_back]) if reached is not None else None
+
+    def _reached(self) -> datetime | None:
         if self._channel.last_fetch_timestamp is None:
             return max(filter(None, (self._newest, self._channel.connected_at)))
         if self._settled_until is None:

@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 
 from shoptalk.crashpoints import reach
 from shoptalk.db.channels import finish_history, lock_channel, put_history_off
+from shoptalk.db.delivery_reports import first_check
 from shoptalk.db.engine import Database
 from shoptalk.db.inbox import ThreadRows, store_threads
 from shoptalk.db.models import ChannelIntegration, Conversation
@@ -21,8 +22,7 @@ from shoptalk.db.runs import add_run
 from shoptalk.db.threads import count_history, find_threads, threads_with_unfinished_history
 from shoptalk.errors import ChannelStopped, PlatformError, RetryLater, Throttled
 from shoptalk.importer.ahead import Ahead
-from shoptalk.importer.attachments import with_attachments
-from shoptalk.importer.deliveries import first_check
+from shoptalk.importer.attachments import Failure, with_attachments
 from shoptalk.importer.keywords import words_of
 from shoptalk.importer.plan import SPARE_FROM_PERCENT
 from shoptalk.importer.reader import Reader
@@ -39,6 +39,8 @@ SKIMMED_FROM = 100  #: finished threads, from which on they are passed over in l
 STORED_AT_ONCE = 2000  #: messages, where they come quickly
 MOST_AHEAD = 2 * STORED_AT_ONCE  #: messages read and not yet stored
 PATIENCE_SECONDS = 0.5  #: how long messages wait for others to be stored with
+#: failures in a row, some 20 minutes: messages are stored without attachments that cannot be told
+WITHOUT_ATTACHMENTS_AFTER = 7
 TIMES_ASKED = 3  #: for one page of the list, before it is taken to repeat itself
 
 
@@ -170,7 +172,9 @@ class _History:
         while not self._must_stop():
             question = self._reader.page if is_skimming else self._reader.past
             page = question(cursor, since=self._since)
-            page = with_attachments(self._database, self._reader, page)
+            page = with_attachments(
+                self._database, self._reader, page, does_without=self._does_without
+            )
             unread = list(self._unread(page.threads))
             if is_skimming and not self._is_cheap(unread, page):
                 is_skimming = False  # here it is where the walk broke off
@@ -189,6 +193,16 @@ class _History:
                     self._report.declare_gap(None, "the list of threads repeats itself")
                 return
             asked[cursor] += 1
+
+    def _does_without(self, _: ThreadSlice, message: InboundMessage, failure: Failure) -> bool:
+        """History has time; but not for ever for a message whose attachments cannot be told."""
+        known_until = self._channel.last_fetch_timestamp or self._channel.connected_at
+        if message.created_at > known_until:
+            return False  # polls come to it
+        is_passing = isinstance(failure, RetryLater)
+        if is_passing and self._channel.history_failures < WITHOUT_ATTACHMENTS_AFTER:
+            raise failure
+        return True
 
     def _is_cheap(self, unread: Sequence[ThreadSlice], page: Page) -> bool:
         """Whether these cost no more calls one by one than with the list, asked for whole."""
@@ -296,7 +310,7 @@ class _History:
                 rows,
                 imported_at=now,
                 backwards=True,
-                check_at=first_check(self._reader.platform, now=now),
+                check_at=first_check(is_told=self._reader.tells_delivery, now=now),
             )
             keywords = self._reader.platform.can.keywords
             note_words(session, self._channel.id, words_of(rows, keywords))

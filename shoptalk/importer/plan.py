@@ -24,6 +24,11 @@ class PollPlan:
     interval: timedelta
     longest: timedelta
 
+    @property
+    def longest_wait(self) -> timedelta:
+        """From one poll to the next, whatever `next_poll_at` is asked."""
+        return max(self.interval, self.longest, LONGEST_SPARING)
+
     def not_before(self, claimed_at: datetime) -> datetime:
         """Until when nobody else polls a channel that is polled now."""
         return claimed_at + self.interval * EARLY

@@ -15,6 +15,7 @@ from shoptalk.db.engine import Database
 from shoptalk.db.inbox import ThreadRows, find_stored
 from shoptalk.db.models import ChannelIntegration
 from shoptalk.db.threads import KnownThread, find_threads, threads_to_read_again
+from shoptalk.db.unread import WAITS_FOR
 from shoptalk.errors import (
     BadPayload,
     ChannelStopped,
@@ -23,7 +24,7 @@ from shoptalk.errors import (
     RetryLater,
     Throttled,
 )
-from shoptalk.importer.attachments import with_attachments
+from shoptalk.importer.attachments import Failure, with_attachments
 from shoptalk.importer.deliveries import DeliveryNews
 from shoptalk.importer.harvest import Harvest, changed_at, changes
 from shoptalk.importer.plan import EVERY_TICK, PollPlan
@@ -31,7 +32,7 @@ from shoptalk.importer.reader import Reader
 from shoptalk.importer.report import RunReport, storable
 from shoptalk.importer.threads import Stretch, holes_of, reaches, read_back_to, rows_of
 from shoptalk.platforms.base import Page, ThreadSlice
-from shoptalk.types import Clock, Customer, InboundMessage, SenderType
+from shoptalk.types import OUR_SIDE, Clock, Customer, InboundMessage, SenderType
 
 READ_AGAIN_FIRST = timedelta(seconds=10)
 READ_AGAIN_LONGEST = timedelta(hours=6)
@@ -107,18 +108,39 @@ class _Walk:
             reach("import.page_read")
             self._harvest.note_page(page, is_first=cursor is None)
             self._deliveries.gather(page)
-            self._read_changed(with_attachments(self._database, self._reader, page))
+            page = with_attachments(
+                self._database, self._reader, page, does_without=self._does_without
+            )
+            self._read_changed(page)
             cursor = page.next_cursor
             is_over = not page.another_list_follows and _ends_before(page, self._look_back_to)
             if cursor is None or is_over:
                 return
             if asked[cursor] == TIMES_ASKED:
                 if self._reader.is_last_page_again(page):
+                    self._harvest.doubt_end()
                     return
                 raise BadPayload(
                     "the list of threads repeats itself", platform=self._reader.platform.name
                 )
             asked[cursor] += 1
+
+    def _does_without(self, piece: ThreadSlice, message: InboundMessage, _: Failure) -> bool:
+        """Whether a message is stored without its attachments, which cannot be told now.
+
+        One that is to be answered waits for them, and with it what its customer wrote later: not
+        for ever, but also after a long pause not only for this one poll.
+        """
+        channel = self._channel
+        if message.created_at < max(self._look_back_to, channel.connected_at):
+            return channel.history_state != "waiting"  # which comes to it
+        if message.sender_type in OUR_SIDE:  # that a person has answered is to be known at once
+            return True
+        was_met = channel.last_poll_at is not None and message.created_at < channel.last_poll_at
+        if was_met and self._clock() >= message.created_at + WAITS_FOR:
+            return True
+        self._harvest.hold_back(piece.thread_id, message.created_at)
+        return False
 
     def read_threads_again(self) -> None:
         """Threads that could not be read, or to which something may have come late."""
@@ -262,6 +284,11 @@ class _Walk:
         self._report.put_aside(piece.unreadable)
         try:
             way = read_back_to(self._reader, self._report, piece, stop_at=stop_at)
+            is_empty = piece.older is not None and not way.messages and not way.holes
+            if is_empty and changed_at is None and failures < UNREADABLE_AFTER:
+                raise BadPayload(  # something was known to be there
+                    "the thread shows no messages", platform=self._reader.platform.name
+                )
         except (ChannelStopped, Throttled):
             raise
         except PlatformError as exc:

@@ -107,6 +107,10 @@ class Reader:
         """Whether `past` shows more than `page`."""
         return isinstance(self.platform, ShowsPast)
 
+    @property
+    def tells_delivery(self) -> bool:
+        return isinstance(self.platform, TellsDelivery)
+
     def thread(self, thread_id: str, cursor: str) -> ThreadPage:
         page = self._sensible(
             self.sizes.thread,

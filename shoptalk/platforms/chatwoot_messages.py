@@ -25,8 +25,8 @@ from shoptalk.types import (
 )
 
 MESSAGE_TYPES = {0: "incoming", 1: "outgoing", 2: "activity", 3: "template"}
-#: Statuses that only a person gives: the conversation was put away
 NEWEST = "newest_"  #: begins the cursor of a thread's newest page, which has this message
+#: Statuses that only a person gives: the conversation was put away
 PUT_AWAY = ("resolved", "snoozed")
 #: What the channel behind an inbox takes as one message. Longer ones fail after they were taken
 LONGEST = {

@@ -270,12 +270,11 @@ class Answerer:
     ) -> str:
         """Have the reply composed, unless the model has failed everybody lately."""
         turn, shelf, circuit = context.brief.turn, context.shelf, context.circuit
-        if circuit is not None and circuit.open_until is not None:
-            wait = circuit.open_until - self.clock()
-            if wait > timedelta(0):
-                raise ModelUnavailable(
-                    f"the model fails again and again: {circuit.last_error}", retry_after=wait
-                )
+        pause = circuits.pause_left(circuit, now=self.clock())
+        if circuit is not None and pause:
+            raise ModelUnavailable(
+                f"the model fails again and again: {circuit.last_error}", retry_after=pause
+            )
         orders: list[Placed] = list(context.brief.orders)
 
         def create_order(arguments: str) -> str:

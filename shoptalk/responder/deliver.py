@@ -19,7 +19,7 @@ from shoptalk.db.deliveries import (
     send_again,
     wait_again,
 )
-from shoptalk.db.delivery_reports import FIRST_CHECK
+from shoptalk.db.delivery_reports import first_check
 from shoptalk.db.engine import Database
 from shoptalk.db.models import Conversation, Delivery, Turn
 from shoptalk.db.turns import close, hold
@@ -142,11 +142,11 @@ class Courier:
             reach("reply.closed")
 
     def _record(self, turn: Turn, delivery: Delivery, message_id: str, *, is_last: bool) -> None:
-        is_asked_later = isinstance(self.platform, TellsDelivery)
+        is_told = isinstance(self.platform, TellsDelivery)
         receipt = Receipt(
             delivery=delivery,
             message_id=message_id,
-            check_at=self.clock() + FIRST_CHECK if is_asked_later else None,
+            check_at=first_check(is_told=is_told, now=self.clock()),
         )
         if not self.ledger.record(Sent(turn=turn, receipt=receipt, is_last=is_last)):
             raise ClaimLost

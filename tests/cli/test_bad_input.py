@@ -53,6 +53,7 @@ FILES = {
     "empty": b"",
     "binary": bytes(range(128, 256)),
     "broken_json": b'[\n  {"thread_id": "t1", "message_id": }\n]\n',
+    "no_records": b'[{"thread_id": 1}, {"text": "Hello"}]',
     "zip": b"PK\x03\x04 and more",
     "no_price_column": b"product_id,name\nk1,Kettle\n",
     "wrong_price": b"product_id,name,price\nk1,Kettle,9.90\nk2,Pot,cheap\n",
@@ -110,6 +111,7 @@ TYPED = [
     Wrong(f"import --channel {PAGE} --file {{empty}}", "the file is empty"),
     Wrong(f"import --channel {PAGE} --file {{binary}}", "line 1, column 1: not UTF-8 text"),
     Wrong(f"import --channel {PAGE} --file {{broken_json}}", "line 2, column 37"),
+    Wrong(f"import --channel {PAGE} --file {{no_records}}", "no record.*: line 1, .*thread"),
     Wrong(f"import --channel {PAGE} --file {{zip}}", "zip archive: unpack it"),
     Wrong(f"import --channel {PAGE} --file {{none}}", "does not exist"),
     Wrong(f"import --channel {PAGE} --file {{folder}}", "is a directory"),
@@ -278,7 +280,9 @@ def revision(database: Database) -> str:
 def test_a_token_is_not_asked_for_where_there_is_nobody_to_ask(terminal: Terminal) -> None:
     screen = terminal.types("channels", "connect", "facebook", "--account-id", PAGE, answers="")
     assert (screen.code, screen.out) == (2, "")
-    assert_matches(screen.err.splitlines()[-1], "Error: .*no terminal.*SHOPTALK_ACCESS_TOKEN")
+    asked, said = screen.err.splitlines()
+    assert asked == "Access token: "
+    assert_matches(said, "Error: .*no terminal.*SHOPTALK_ACCESS_TOKEN")
 
 
 @pytest.mark.parametrize("command", ["reply", "run"])
@@ -422,3 +426,10 @@ def test_a_platform_that_fails_for_now_is_no_bad_input(
     assert (screen.code, screen.out) == (1, "")
     assert_matches(screen.sentence, "facebook: no connection could be made")
     assert everything_stored(migrated) == before
+
+
+def test_an_address_without_a_chatwoot_is_asked_about(shop: Shop, terminal: Terminal) -> None:
+    account = ("--account-id", "1", "--access-token", "t", "--base-url", shop.server.url)
+    screen = terminal.types("channels", "connect", "chatwoot", *account)
+    assert (screen.code, screen.out) == (1, "")
+    assert screen.sentence.endswith("HTTP 404: is there a Chatwoot at this address?")

@@ -11,7 +11,7 @@ from typing import Any
 
 import click
 import pytest
-from sqlalchemy import text
+from sqlalchemy import text, update
 
 from shoptalk import __version__
 from shoptalk.cli import COMMANDS, cli
@@ -19,7 +19,7 @@ from shoptalk.commands.common import visible
 from shoptalk.connect import connect_channel
 from shoptalk.db.embedded import EmbeddedServer
 from shoptalk.db.engine import connect
-from shoptalk.db.models import Conversation, Delivery, Message, Order
+from shoptalk.db.models import Conversation, Delivery, ImportRun, Message, Order
 from tests.cli.terminal import Screen, Terminal
 from tests.loop.shop import ANN, INSTAGRAM, KETTLE, NINE, PAGE, TOKEN, Shop
 
@@ -39,6 +39,34 @@ def done(screen: Screen, says: str = "") -> Screen:
 
 def open_number(shop: Shop) -> None:
     shop.world.add_account("whatsapp", NUMBER, "Corner Shop", NUMBER_TOKEN)
+
+
+def test_status_says_of_a_gap_what_is_known(shop: Shop, terminal: Terminal) -> None:
+    done(terminal.types(*CONNECT, "--access-token", TOKEN))
+    done(terminal.types("import"))
+    gap = {"thread_id": None, "reason": "no end", "from": "2026-01-01", "to": None, "at_most": 3}
+    with shop.app.database.transaction() as session:
+        session.execute(update(ImportRun).values(gaps=[gap]))
+    assert "gap in the list: no end (from 2026-01-01, at most 3)\n" in terminal.types("status").out
+
+
+def test_records_of_a_file_that_cannot_be_read_are_counted_and_one_is_named(
+    shop: Shop, terminal: Terminal, tmp_path: Path
+) -> None:
+    done(terminal.types(*CONNECT, "--access-token", TOKEN))
+    file = tmp_path / "chat.jsonl"
+    good = {
+        "thread_id": "t1",
+        "message_id": "m1",
+        "sender": "customer",
+        "created_at": "2025-03-01T09:00:00Z",
+        "text": "Hello",
+    }
+    file.write_text(f'{json.dumps(good)}\n{{"thread_id": "t2"}}\n')
+    screen = terminal.types("import", "--channel", PAGE, "--file", str(file))
+    assert screen.code == 0
+    assert "Note: 1 records cannot be read, for instance: line 2, " in screen.err
+    assert len(shop.rows(Message)) == 1
 
 
 class TestChannels:
@@ -95,6 +123,21 @@ class TestChannels:
         assert terminal.types(*connect, "--app-secret", "another").code == 2
         done(terminal.types(*connect, SHOPTALK_APP_SECRET="the-app-secret"))
         done(terminal.types("channels", "test", PAGE))
+
+    def test_a_new_token_keeps_the_app_secret_until_it_is_taken_away(
+        self, shop: Shop, terminal: Terminal
+    ) -> None:
+        shop.world.get_account(PAGE).app_secret = "the-app-secret"
+        shop.control.change_settings(PAGE, require_proof=True)
+        connect = (*CONNECT, "--access-token", TOKEN)
+        done(terminal.types(*connect, "--app-secret", "the-app-secret"))
+        done(terminal.types(*connect, SHOPTALK_APP_SECRET=""))
+        done(terminal.types("channels", "test", PAGE))
+        assert "app secret" in terminal.types(*connect, "--app-secret", "").sentence
+        shop.control.change_settings(PAGE, require_proof=False)
+        done(terminal.types(*connect, "--app-secret", ""))
+        shop.control.change_settings(PAGE, require_proof=True)
+        assert "app secret" in terminal.types(*connect).sentence
 
     def test_a_new_token_restarts_a_stopped_channel_and_keeps_its_cut_over(
         self, shop: Shop, terminal: Terminal

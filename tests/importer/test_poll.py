@@ -22,6 +22,7 @@ from shoptalk.importer.poll import (
     READ_AGAIN_FIRST,
     READ_AGAIN_LONGEST,
     TIMES_ASKED,
+    UNREADABLE_AFTER,
 )
 from shoptalk.importer.sizes import LIST_LIMIT
 from shoptalk.platforms.base import Page, ThreadPage
@@ -410,6 +411,60 @@ def test_a_thread_that_can_be_read_again_is_healed_and_left_alone(
     assert calls_of_next_poll(desk, platform) == [None]
 
 
+class Blank(FakePlatform):
+    """Threads show nothing while `is_blank`."""
+
+    is_blank = False
+
+    def fetch_thread(self, thread_id: str, *, cursor: str, limit: int) -> ThreadPage:
+        page = super().fetch_thread(thread_id, cursor=cursor, limit=limit)
+        return replace(page, messages=[], older=None) if self.is_blank else page
+
+
+def test_a_thread_read_again_that_shows_nothing_for_once_is_not_believed(
+    desk: Desk, clock: StillClock
+) -> None:
+    platform = Blank(clock, INSTAGRAM)
+    desk.connect(platform)
+    desk.poll()
+    platform.write("A")
+    platform.broken_threads["A"] = error(RetryLater)
+    desk.poll()
+    clock.advance(SECOND)
+    for number in range(LIST_LIMIT):  # the list does not come down to it again
+        platform.write(f"t{number}")
+    desk.poll()
+    clock.advance(2 * OVERLAP)
+    for _ in range(8):  # nor is a second look left to take
+        desk.poll()
+    clock.advance(2 * OVERLAP)
+    platform.broken_threads.clear()
+    platform.is_blank = True
+    desk.poll()
+    [gap] = desk.runs()[-1].gaps
+    assert (gap["thread_id"], gap["reason"]) == ("A", "the thread shows no messages")
+    platform.is_blank = False
+    for _ in range(6):
+        clock.advance(MINUTE)
+        desk.poll()
+    assert len(desk.texts("A")) == 1
+
+
+def test_a_thread_that_is_empty_for_good_is_left_alone_in_the_end(
+    desk: Desk, clock: StillClock
+) -> None:
+    platform = Blank(clock, INSTAGRAM)
+    desk.connect(platform)
+    desk.poll()
+    platform.is_blank = True
+    platform.write("A")
+    for _ in range(20):
+        clock.advance(MINUTE)
+        desk.poll()
+    assert len(desk.gaps()) == UNREADABLE_AFTER
+    assert calls_of_next_poll(desk, platform) == [None]
+
+
 def test_what_a_broken_thread_gets_before_it_is_tried_again_is_declared_too(
     desk: Desk, clock: StillClock
 ) -> None:
@@ -616,6 +671,63 @@ def test_a_short_last_page_that_comes_again_and_again_is_the_end(
     assert desk.channel().last_fetch_timestamp == clock()
 
 
+class Stuck(FakePlatform):
+    """While `is_stuck`, its list leads from a short first page to that page again."""
+
+    is_stuck = False
+
+    def fetch_page(self, *, cursor: str | None, limit: int, since: datetime | None) -> Page:
+        page = super().fetch_page(
+            cursor=None if self.is_stuck else cursor, limit=limit, since=since
+        )
+        if not self.is_stuck:
+            return page
+        return replace(page, threads=page.threads[:1], next_cursor="second")
+
+
+def stuck_shop(desk: Desk, clock: StillClock) -> Stuck:
+    """Two have written since the last poll, and the list shows one of them."""
+    platform = Stuck(clock)
+    desk.connect(platform)
+    desk.poll()
+    clock.advance(MINUTE)
+    platform.write("older")
+    clock.advance(HOUR)
+    platform.write("newer")
+    platform.is_stuck = True
+    return platform
+
+
+def test_a_short_page_that_leads_to_itself_does_not_let_the_watermark_pass_what_is_behind_it(
+    desk: Desk, clock: StillClock
+) -> None:
+    platform = stuck_shop(desk, clock)
+    assert desk.poll().error is None
+    assert desk.message_ids(), "nobody else waits for it"
+    clock.advance(10 * MINUTE)
+    desk.poll()
+    platform.is_stuck = False
+    clock.advance(MINUTE)
+    desk.poll()
+    assert len(desk.messages("older")) == 1
+    assert desk.gaps() == []
+
+
+def test_what_may_be_behind_a_page_that_leads_to_itself_for_good_is_declared_once(
+    desk: Desk, clock: StillClock
+) -> None:
+    stuck_shop(desk, clock)
+    for _ in range(5):
+        desk.poll()
+        clock.advance(10 * MINUTE)
+    [gap] = desk.gaps()
+    assert gap["reason"] == "the list has led from one page to itself for 15 minutes"
+    assert gap["at_most"] is None
+    watermark = desk.channel().last_fetch_timestamp
+    assert watermark is not None
+    assert watermark >= clock() - HOUR
+
+
 class Circling(FakePlatform):
     """Reading a thread back leads to the same full page for ever, while `is_circling`."""
 
@@ -793,3 +905,13 @@ def test_two_imports_of_one_channel_at_once_store_each_message_once(
     for thread_id in "ABC":
         assert desk.texts(thread_id) == [f"line {number}" for number in range(6)]
         assert desk.conversation(thread_id).message_count == 6
+
+
+def test_no_platform_puts_a_channel_off_for_longer_than_a_day(
+    desk: Desk, clock: StillClock
+) -> None:
+    platform = open_shop(desk)
+    wait = timedelta(days=400)
+    platform.script.append(Throttled("too fast", platform="fake", retry_after=wait))
+    desk.poll()
+    assert desk.channel().next_poll_at == clock() + timedelta(days=1)

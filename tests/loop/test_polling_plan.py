@@ -1,9 +1,13 @@
 """Hot and quiet channels, and what a day costs."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
+
+import pytest
+from sqlalchemy import update
 
 from shoptalk.db.channels import claim_due_channels
-from shoptalk.db.models import ImportRun
+from shoptalk.db.circuits import OPENS_AFTER, note_failure
+from shoptalk.db.models import ChannelIntegration, ImportRun
 from shoptalk.db.runs import forget_uneventful
 
 from .shop import PAGE, Shop
@@ -15,7 +19,12 @@ def tick(shop: Shop) -> int:
     """Poll what is due; return how many channels that were."""
     with shop.app.database.transaction() as session:
         due = claim_due_channels(
-            session, not_polled=(), now=shop.now, not_before=shop.now, limit=100
+            session,
+            not_polled=(),
+            now=shop.now,
+            not_before=shop.now,
+            limit=100,
+            longest_wait=shop.app.poll_plan.longest_wait,
         )
     reports = shop.app.importer().import_side_by_side(due)
     assert [report.error for report in reports] == [None] * len(reports)
@@ -60,6 +69,47 @@ def test_an_owner_can_have_quiet_channels_polled_with_every_tick(shop: Shop) -> 
     shop.imports()
     shop.wait(hours=10)
     assert polls(shop, during=timedelta(minutes=1)) == 6
+
+
+def put_off(shop: Shop, *, failures: int, until: datetime) -> None:
+    with shop.app.database.transaction() as session:
+        session.execute(update(ChannelIntegration).values(next_poll_at=until, failures=failures))
+
+
+@pytest.mark.parametrize(("failures", "hours"), [(0, 2), (1, 25)])
+def test_a_channel_put_off_by_a_clock_that_ran_ahead_is_due_now(
+    shop: Shop, failures: int, hours: float
+) -> None:
+    shop.opens("facebook")
+    shop.imports()
+    put_off(shop, failures=failures, until=shop.now + timedelta(hours=hours))
+    assert tick(shop) == 1
+    next_at = shop.channels()[0].next_poll_at
+    assert next_at is None or next_at <= shop.now
+
+
+@pytest.mark.parametrize(("failures", "hours"), [(0, 1), (1, 24)])
+def test_a_channel_waits_as_long_as_a_plan_or_a_platform_may_ask_for(
+    shop: Shop, failures: int, hours: float
+) -> None:
+    shop.opens("facebook")
+    shop.imports()
+    put_off(shop, failures=failures, until=shop.now + timedelta(hours=hours))
+    assert tick(shop) == 0
+
+
+def test_a_platform_left_alone_by_a_clock_that_ran_ahead_is_asked(shop: Shop) -> None:
+    shop.opens("facebook")
+    with shop.app.database.transaction() as session:
+        for _ in range(OPENS_AFTER):
+            note_failure(session, "facebook", "HTTP 500", now=shop.now + timedelta(hours=9))
+    assert [report.error for report in shop.imports()] == [None, None]
+    with shop.app.database.transaction() as session:
+        for _ in range(OPENS_AFTER):
+            note_failure(session, "facebook", "HTTP 500", now=shop.now + timedelta(hours=9))
+        note_failure(session, "facebook", "HTTP 500", now=shop.now)
+    [report, *_] = shop.imports()
+    assert "again and again" in str(report.error)
 
 
 def test_a_day_of_a_page_with_one_engaged_user_stays_inside_its_allowance(shop: Shop) -> None:

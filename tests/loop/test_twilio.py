@@ -5,13 +5,16 @@ from datetime import timedelta
 import pytest
 
 from shoptalk.connect import connect_channel
-from shoptalk.db.models import Message, Turn
+from shoptalk.db.models import Conversation, ImportRun, Message, Turn
 from shoptalk.errors import ChannelStopped
+from shoptalk.importer.history import WITHOUT_ATTACHMENTS_AFTER
 from shoptalk.importer.reader import TIMES_ASKED
 from shoptalk.types import Outcome
 from tests.loop.shop import BUFFER, Shop
 from tests.loop.twilio import add_account, conversation, delivery, opens, ticks, writes
 from tests.sandbox.twilio_shop import ACCOUNT_SID, ANN, NUMBER, SENDER
+
+BOB = "+4915100000000"
 
 
 @pytest.fixture(autouse=True)
@@ -186,12 +189,113 @@ def test_a_picture_that_cannot_be_asked_for_now_is_not_stored_without_it(shop: S
     shop.world.faults.add("http_status", match={"kind": "media"})
     shop.wait(seconds=5)
     [report] = shop.imports()
-    assert report.error is not None
-    assert shop.rows(Message) == []
+    assert "waits for its attachments" in report.set_aside[0]["reason"]
+    assert report.gaps == shop.rows(Message) == shop.rows(Conversation) == []
     shop.world.faults.clear()
     shop.wait(seconds=30)
     shop.imports()
     assert shop.message(message_id).content_type == "image"
+
+
+@pytest.mark.parametrize("after", [0, 5])
+def test_only_its_own_customer_waits_for_a_picture_that_cannot_be_asked_for(
+    shop: Shop, after: int
+) -> None:
+    opens(shop)
+    shop.imports()
+    picture = writes(shop, "look", kind="image")
+    shop.world.faults.add("http_status", match={"kind": "media"})
+    shop.wait(seconds=after)
+    writes(shop, "it is red", who=BOB)
+    writes(shop, "how much is it?")
+    for _ in range(13):
+        ticks(shop, minutes=1)
+    assert [row.content for row in shop.rows(Message) if row.sender_type == "customer"] == [
+        "it is red"
+    ]
+    assert len(shop.rows(Conversation)) == 1
+    assert [gap for run in shop.rows(ImportRun) for gap in run.gaps] == []
+    assert len(shop.sent()) == 1, "the other customer is answered meanwhile"
+    ticks(shop, minutes=3)
+    ticks(shop, seconds=40)
+    assert len(shop.sent()) == 2, "after a while it has to do without"
+    assert shop.message(picture).attachments == []
+    reasons = [each["reason"] for run in shop.rows(ImportRun) for each in run.set_aside]
+    assert reasons[-1].startswith("its attachments: ")
+    texts = [row.content for row in shop.rows(Message) if row.sender_type == "customer"]
+    assert texts == ["it is red", "look", "how much is it?"]
+
+
+def test_a_picture_written_during_a_long_pause_is_asked_for_more_than_once(shop: Shop) -> None:
+    opens(shop)
+    shop.imports()
+    message_id = writes(shop, "look", kind="image")
+    shop.world.faults.add("http_status", match={"kind": "media"})
+    shop.wait(hours=3)
+    shop.imports()
+    shop.world.faults.clear()
+    shop.wait(seconds=10)
+    shop.imports()
+    assert shop.message(message_id).content_type == "image"
+
+
+def test_a_picture_listed_late_that_cannot_be_asked_for_is_not_passed_over(shop: Shop) -> None:
+    opens(shop)
+    shop.imports()
+    shop.wait(seconds=10)
+    writes(shop, "a text written after it", who=BOB)
+    ticks(shop, seconds=1)  # the watermark is there
+    at = shop.now - timedelta(seconds=5)
+    message_id = writes(shop, "look", kind="image", at=at)
+    media = shop.world.faults.add("http_status", match={"kind": "media"})
+    for _ in range(3):
+        for number in range(30):
+            writes(shop, f"and more {number}", who=BOB)
+        ticks(shop, minutes=3)
+    shop.world.faults.remove(media.id)
+    ticks(shop, seconds=30)
+    assert shop.message(message_id).content_type == "image"
+
+
+def test_what_a_person_sent_with_a_picture_is_known_at_once(shop: Shop) -> None:
+    opens(shop)
+    shop.imports()
+    writes(shop, "Hello?")
+    shop.world.faults.add("http_status", match={"kind": "media"})
+    writes(shop, "our kettle", side="employee", kind="image")
+    shop.wait(seconds=5)
+    shop.imports()
+    assert "our kettle" in [row.content for row in shop.rows(Message)]
+
+
+def test_history_leaves_a_new_picture_that_cannot_be_asked_for_to_the_polls(shop: Shop) -> None:
+    writes(shop, "long ago")
+    shop.wait(days=1)
+    opens(shop)
+    message_id = writes(shop, "look", kind="image")
+    shop.world.faults.add("http_status", match={"kind": "media"})
+    for _ in range(2):
+        assert [report.error for report in shop.imports()][1:] in ([None], [])
+        shop.wait(seconds=20)
+    assert shop.channels()[0].history_state == "done"
+    assert [row.content for row in shop.rows(Message)] == ["long ago"]
+    shop.world.faults.clear()
+    shop.imports()
+    assert shop.message(message_id).content_type == "image"
+
+
+def test_history_does_not_wait_for_ever_for_a_picture(shop: Shop) -> None:
+    message_id = writes(shop, "long ago", kind="image")
+    shop.wait(days=1)
+    shop.world.faults.add("http_status", match={"kind": "media"})
+    opens(shop)
+    errors = 0
+    for _ in range(40):
+        errors += sum(report.error is not None for report in shop.imports())
+        shop.wait(minutes=1)
+    assert errors == WITHOUT_ATTACHMENTS_AFTER
+    assert shop.message(message_id).is_old
+    assert shop.channels()[0].history_state == "done"
 
 
 def test_a_number_left_with_twilios_demo_address_counts_as_answered(shop: Shop) -> None:
