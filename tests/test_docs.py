@@ -340,7 +340,7 @@ def test_each_call_of_the_control_api_is_answered() -> None:
             body = words[words.index("-d") + 1] if "-d" in words else None
             method = words[words.index("-X") + 1] if "-X" in words else "POST" if body else "GET"
             here = address.replace(f"http://127.0.0.1:{PORT}", sandbox.url)
-            answer = requests.request(method, here, data=body, timeout=10)
+            answer = requests.request(method, here, data=body, timeout=60)
             assert answer.status_code == 200, f"{shlex.join(words)}: {answer.text}"
 
 

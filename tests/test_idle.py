@@ -17,9 +17,9 @@ from shoptalk.db.engine import Database
 from shoptalk.db.models import ImportRun
 from shoptalk.scheduler import Ticker
 from tests.loop.shop import NINE, Shop, open_shop
+from tests.patience import PATIENCE
 
 DAY = timedelta(days=1)
-PATIENCE = 20.0  #: seconds
 WARM_UP = 40  #: ticks after which everything has been made that is kept
 MORE_BYTES = 250_000  #: caches still fill; a hundred bytes a tick would make 864,000 of a day
 #: The platforms are played in this process, and remember a day's calls.

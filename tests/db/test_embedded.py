@@ -6,7 +6,6 @@ import signal
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -16,8 +15,8 @@ import pytest
 
 from shoptalk.db.embedded import DATA, EmbeddedServer
 from shoptalk.errors import UsageError
+from tests.patience import PATIENCE, eventually
 
-PATIENCE_SECONDS = 20
 #: A process that uses the server until its standard input ends.
 USER = """
 import sys
@@ -47,12 +46,12 @@ class User:
         return self._process.stdout.readline().strip()
 
     def leave(self) -> int:
-        self._process.communicate(timeout=PATIENCE_SECONDS)
+        self._process.communicate(timeout=PATIENCE)
         return self._process.returncode
 
     def kill(self) -> None:
         self._process.kill()
-        self._process.communicate(timeout=PATIENCE_SECONDS)
+        self._process.communicate(timeout=PATIENCE)
 
 
 @pytest.fixture
@@ -116,10 +115,7 @@ def kill_postmaster(pid: int) -> None:
     """Kill it, and wait until its helpers have noticed."""
     helpers = psutil.Process(pid).children()
     os.kill(pid, signal.SIGKILL)
-    until = time.monotonic() + PATIENCE_SECONDS
-    while any(is_running(helper.pid) for helper in helpers):
-        assert time.monotonic() < until
-        psutil.wait_procs(helpers, timeout=0.05)
+    eventually(lambda: not any(is_running(helper.pid) for helper in helpers))
 
 
 def test_the_server_starts_on_demand_and_keeps_its_data_when_it_is_stopped(home: Path) -> None:

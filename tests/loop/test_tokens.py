@@ -14,6 +14,7 @@ from shoptalk.scheduler import Ticker
 from shoptalk.types import Outcome
 from tests.cli.terminal import Terminal, terminal_of
 from tests.loop.shop import INSTAGRAM, NINE, PAGE, TOKEN, Shop
+from tests.patience import PATIENCE
 
 NEW_TOKEN = "EAAG-second-page-token"
 NUMBER, NUMBER_TOKEN = "770022", "EAAG-number-token-value"
@@ -32,7 +33,7 @@ def tick(shop: Shop) -> None:
     ticker.tick()
     for under_way in (ticker._polling, ticker._checking, ticker._reading_history):
         for future in list(under_way.values()):
-            future.result(timeout=20)
+            future.result(PATIENCE)
     ticker.stop()
 
 
