@@ -393,6 +393,15 @@ def test_the_operations_page_names_the_outcomes_that_are_handed_over() -> None:
     assert re.findall(r"`(\w+)`", named[1]) == [str(each) for each in Outcome if each.needs_person]
 
 
+def test_the_operations_page_lists_every_log_line() -> None:
+    line = re.compile(r'\blog\.(?:info|warning|error)\(\s*"([^"]+)"')
+    sources = [path.read_text("utf-8") for path in (ROOT / "shoptalk").rglob("*.py")]
+    logged = {words for source in sources for words in line.findall(source)}
+    calls = sum(len(re.findall(r"\blog\.(?:info|warning|error)\(", each)) for each in sources)
+    assert calls == sum(len(line.findall(each)) for each in sources)
+    assert set(first_cells(ROOT / "docs" / "operations.md", "line")) == logged
+
+
 def test_the_sandbox_page_lists_every_fault_and_setting() -> None:
     page = ROOT / "docs" / "sandbox.md"
     assert sorted(first_cells(page, "fault")) == sorted(PARAMS)

@@ -1,7 +1,9 @@
 """`shoptalk status`: how things stand."""
 
+from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import timedelta
+from typing import Any
 
 import click
 
@@ -39,7 +41,12 @@ def status(app: App, as_json: bool) -> None:
             for circuit in troubled(session)
         ]
         gaps = [
-            {"import_run": run.id, "at": moment(run.started_at), **gap}
+            {
+                "import_run": run.id,
+                "channel_id": run.channel_integration_id,
+                "at": moment(run.started_at),
+                **gap,
+            }
             for run in runs_with_gaps(session, workspace_id, limit=20)
             for gap in run.gaps
         ]
@@ -105,9 +112,13 @@ def status(app: App, as_json: bool) -> None:
             f"{visible(str(breaker['last_error']))}"
         )
     for gap in gaps:
-        console.print(
-            visible(
-                f"gap in thread {gap['thread_id']}: {gap['reason']} "
-                f"(from {gap['from']} to {gap['to']}, at most {gap['at_most']})"
-            )
-        )
+        console.print(visible(_gap_line(gap)))
+
+
+def _gap_line(gap: Mapping[str, Any]) -> str:
+    where = f"thread {gap['thread_id']}" if gap["thread_id"] else "the list"
+    bounds = [(word, gap[word.replace(" ", "_")]) for word in ("from", "to", "at most")]
+    known = ", ".join(f"{word} {value}" for word, value in bounds if value is not None)
+    return f"gap in {where} of channel {gap['channel_id']}: {gap['reason']}" + (
+        f" ({known})" if known else ""
+    )

@@ -1,10 +1,11 @@
-"""`shoptalk conversations show`: what is stored of one, and what could not be read."""
+"""What could not be read is told by `conversations show` and by `status`."""
 
 from datetime import timedelta
 
 import pytest
 
 from shoptalk.db.models import Conversation
+from shoptalk.db.unread import WAITS_FOR
 from shoptalk.importer.poll import UNREADABLE_AFTER
 from tests.cli.terminal import Screen, Terminal
 from tests.loop.shop import NINE, Shop
@@ -72,3 +73,33 @@ def test_nothing_is_said_of_one_that_was_read(
     assert len(screen.out.splitlines()) == 1 + 1 + MORE_THAN_THE_LIST_SHOWS
     document = shown(terminal, conversation, "--json").document
     assert (document["read_failures"], document["read_again_at"]) == (0, None)
+
+
+def gap_lines(terminal: Terminal) -> list[str]:
+    screen = terminal.types("status")
+    assert (screen.code, screen.err) == (0, "")
+    return [line for line in screen.out.splitlines() if line.startswith("gap in ")]
+
+
+def test_status_tells_a_gap_in_a_thread_with_its_bounds(
+    shop: Shop, terminal: Terminal, conversation: str
+) -> None:
+    shop.imports()
+    [thread_id] = [each.thread_id for each in shop.rows(Conversation)]
+    [line] = gap_lines(terminal)
+    assert line.startswith(f"gap in thread {thread_id} of channel 1: ")
+    assert line.endswith(" (from 2026-10-05T08:58:00+00:00, to 2026-10-05T09:10:00+00:00)")
+
+
+def test_status_tells_a_gap_in_the_list_of_a_channel(shop: Shop, terminal: Terminal) -> None:
+    shop.opens("facebook")
+    shop.imports()
+    shop.world.faults.add("null_record", match={"kind": "list"}, params={"index": -1})
+    assert gap_lines(terminal) == []
+    for number in range(2):
+        shop.customer_writes("Hello?", who=f"7300000000000{number:03d}")
+        shop.imports()
+        shop.wait(seconds=WAITS_FOR.total_seconds())
+    [line] = gap_lines(terminal)
+    assert line.startswith("gap in the list of channel 1: ")
+    assert "None" not in line
