@@ -16,7 +16,7 @@ from shoptalk.db.embedded import EmbeddedServer
 from shoptalk.db.engine import Database
 from shoptalk.db.models import Message
 from tests.loop.shop import Shop, open_shop
-from tests.test_scheduler import environment_of
+from tests.process import environment_of
 
 ROOT = Path(__file__).parents[1]
 EXAMPLE = ROOT / "examples" / "shoptalk-folder"

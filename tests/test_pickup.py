@@ -29,7 +29,7 @@ from shoptalk.scheduler import Schedule, Ticker
 from tests.loop.chat import Chat
 from tests.loop.shop import Shop, open_shop
 from tests.patience import PATIENCE, eventually
-from tests.test_scheduler import Process
+from tests.process import Process
 
 AN_HOUR = 3600.0
 
