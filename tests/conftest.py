@@ -17,6 +17,8 @@ from shoptalk.db.embedded import EmbeddedServer
 from shoptalk.db.engine import Database, connect
 from shoptalk.db.models import Base
 from shoptalk.settings import Settings, load
+from tests.cli.terminal import Terminal, terminal_of
+from tests.loop.shop import Shop, open_shop
 
 # Neither how fast the machine is decides anything, nor how lucky the generator; what examples
 # share, their test sees to.
@@ -140,3 +142,22 @@ def database(migrated: Database) -> Database:
     with migrated.engine.begin() as connection:
         connection.exec_driver_sql(_EMPTY_ALL)
     return migrated
+
+
+@pytest.fixture
+def shop(server: EmbeddedServer, database: Database, tmp_path: Path) -> Iterator[Shop]:
+    with open_shop(server.url, tmp_path / "home") as shop:
+        yield shop
+
+
+@pytest.fixture
+def open_now(shop: Shop) -> Shop:
+    """The shop in real time, with a connected Page."""
+    shop.world.clock.reset()
+    shop.opens("facebook")
+    return shop
+
+
+@pytest.fixture
+def terminal(shop: Shop) -> Terminal:
+    return terminal_of(shop)

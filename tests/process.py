@@ -12,6 +12,8 @@ from shoptalk.db.models import Delivery, Turn
 from tests.loop.shop import Shop
 from tests.patience import PATIENCE, eventually
 
+HELLO = "Hello!"
+
 
 class Process:
     """`shoptalk run`, or what the words say, on the shop's sandbox and database."""

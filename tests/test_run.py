@@ -9,33 +9,14 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from shoptalk.db.embedded import EmbeddedServer
-from shoptalk.db.engine import Database
 from shoptalk.db.models import Delivery, Turn
-from tests.loop.shop import Shop, open_shop
+from tests.loop.shop import Shop
 from tests.patience import PATIENCE, eventually
-from tests.process import Process, environment_of, half_done
-
-HELLO = "Hello!"
-
-
-@pytest.fixture
-def shop(server: EmbeddedServer, database: Database, tmp_path: Path) -> Iterator[Shop]:
-    with open_shop(server.url, tmp_path / "home") as shop:
-        yield shop
-
-
-@pytest.fixture
-def open_now(shop: Shop) -> Shop:
-    """The shop in real time, with a connected Page."""
-    shop.world.clock.reset()
-    shop.opens("facebook")
-    return shop
+from tests.process import HELLO, Process, environment_of, half_done
 
 
 @pytest.mark.parametrize(

@@ -20,15 +20,7 @@ from shoptalk.responder.model.base import Model, Prompt, Talk
 from shoptalk.scheduler import Schedule, Ticker
 from tests.loop.shop import INSTAGRAM, Shop, open_shop
 from tests.patience import PATIENCE, eventually
-from tests.process import half_done
-
-HELLO = "Hello!"
-
-
-@pytest.fixture
-def shop(server: EmbeddedServer, database: Database, tmp_path: Path) -> Iterator[Shop]:
-    with open_shop(server.url, tmp_path / "home") as shop:
-        yield shop
+from tests.process import HELLO, half_done
 
 
 class Gate:

@@ -17,11 +17,8 @@ from shoptalk.scheduler import Ticker
 from tests.cli.terminal import terminal_of
 from tests.loop.shop import INSTAGRAM, PAGE, Shop, open_shop
 from tests.patience import PATIENCE, eventually
-from tests.process import Process, half_done
+from tests.process import HELLO, Process, half_done
 from tests.promises.counting import another_process
-from tests.test_run import HELLO, open_now, shop
-
-__all__ = ["open_now", "shop"]  # fixtures
 
 
 @contextmanager

@@ -85,7 +85,7 @@ def list_(app: App, status: str | None, limit: int, as_json: bool) -> None:
 @json_option
 @with_app
 def show(app: App, handle: str, limit: int, as_json: bool) -> None:
-    """Show one conversation with its last messages."""
+    """Show one conversation with its last messages, and whether it could be read."""
     from shoptalk.db.conversations import get_conversation, last_messages
 
     workspace_id = app.workspace_id()
