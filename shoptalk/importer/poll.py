@@ -33,10 +33,11 @@ from shoptalk.importer.threads import Stretch, holes_of, reaches, read_back_to, 
 from shoptalk.platforms.base import Page, ThreadSlice
 from shoptalk.types import Clock, Customer, InboundMessage, SenderType
 
-READ_AGAIN_FIRST = timedelta(minutes=1)
+READ_AGAIN_FIRST = timedelta(seconds=10)
 READ_AGAIN_LONGEST = timedelta(hours=6)
 READ_AGAIN_AT_ONCE = 5  #: broken threads tried in one poll; the rest waits for the next
-UNREADABLE_AFTER = 3  #: failures, before a thread's newest messages no longer wait for the rest
+UNREADABLE_AFTER = 6
+#: failures in some ten minutes, before a thread's newest messages no longer wait for the rest
 FAILURES_IN_A_ROW = 3  #: threads that could not be read before the platform itself is to blame
 TIMES_ASKED = 3  #: for one page of the list, before it is taken to repeat itself
 

@@ -39,13 +39,13 @@ def test_that_reading_it_failed_and_when_it_is_tried_again_is_said(
     heading, failure, *messages = shown(terminal, conversation).out.splitlines()
     assert heading.startswith(f"Conversation {conversation} with ")
     assert failure == (
-        "Reading it failed once; it is read again at 2026-10-05 09:11:00 UTC; "
+        "Reading it failed once; it is read again at 2026-10-05 09:10:10 UTC; "
         "what its customer wrote since then waits."
     )
     assert [line.rpartition("  ")[2] for line in messages] == ["Hello?"]
     document = shown(terminal, conversation, "--json").document
     assert document["read_failures"] == 1
-    assert document["read_again_at"] == (NINE + timedelta(minutes=11)).isoformat()
+    assert document["read_again_at"] == (NINE + timedelta(minutes=10, seconds=10)).isoformat()
 
 
 def test_that_nothing_waits_any_longer_for_what_fails_again_and_again_is_said(

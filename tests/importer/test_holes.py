@@ -11,7 +11,7 @@ from shoptalk.db.engine import Database
 from shoptalk.db.models import Base
 from shoptalk.db.selection import BufferPolicy, gather
 from shoptalk.errors import RetryLater
-from shoptalk.importer.poll import UNREADABLE_AFTER
+from shoptalk.importer.poll import READ_AGAIN_FIRST, UNREADABLE_AFTER
 from shoptalk.types import SenderType
 from tests.importer.fake_platform import (
     HOUR,
@@ -90,7 +90,7 @@ def test_what_stays_senseless_is_waited_for_so_often_and_no_longer(
         desk.poll()
         assert gathered(desk) == []
         assert desk.conversation("A").read_failures == failures + 1
-        clock.advance(2**failures * MINUTE)
+        clock.advance(2**failures * READ_AGAIN_FIRST)
     desk.poll()
     assert gathered(desk) == ["after"]
     clock.advance(10 * SECOND)

@@ -414,7 +414,7 @@ def test_what_a_broken_thread_gets_before_it_is_tried_again_is_declared_too(
     desk: Desk, clock: StillClock
 ) -> None:
     platform = break_a_thread(desk)
-    clock.advance(20 * SECOND)
+    clock.advance(READ_AGAIN_FIRST - SECOND)
     missed = platform.write("B", "meanwhile")
     assert "B" not in calls_of_next_poll(desk, platform)
     (gap,) = desk.runs()[-1].gaps

@@ -363,6 +363,15 @@ def test_faults_strike_it_by_its_own_kinds_of_requests(office: Office) -> None:
     assert all(rule.fired for rule in office.world.faults.rules)
 
 
+def test_a_record_may_be_hit_by_two_faults(office: Office) -> None:
+    office.write()
+    thread = {"kind": "thread"}
+    office.world.faults.add("null_record", match=thread)
+    office.world.faults.add("missing_field", match=thread, params={"field": "created_at"})
+    page = office.get("accounts/1/conversations/1/messages")
+    assert None in page["payload"]
+
+
 def test_resetting_forgets_its_minutes(office: Office) -> None:
     office.account.settings.requests_per_minute = 1
     office.rows()

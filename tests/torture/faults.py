@@ -47,6 +47,7 @@ GRAPH: Faults = {
         ("short_page", {"rows": 5}),
         ("null_record", {}),
         ("garbage_record", {}),
+        ("garbage_record", {"at": "messages", "share": 0.2}),
         ("missing_field", {"field": "updated_time"}),
         ("foreign_next", {}),
         ("graph_error", {"code": 2, "status": 500, "is_transient": True}),
@@ -63,7 +64,9 @@ GRAPH: Faults = {
         ("drop_after", {}),
         ("html", {}),
         ("truncate", {"keep": 0.6}),
-        ("null_record", {}),
+        ("null_record", {"index": 1}),
+        ("garbage_record", {"share": 0.2}),
+        ("missing_field", {"field": "created_time"}),
         ("graph_error", {"code": 2, "status": 500, "is_transient": True}),
     ],
     "typing": [("drop_after", {}), ("graph_error", {"code": 2, "status": 500})],
@@ -102,9 +105,7 @@ TWILIO: Faults = {
     "typing": [("drop_after", {}), ("http_status", {"status": 500, "body": "oops"})],
 }
 
-#: Its errors are plain ones: a 422 for whatever went wrong, also after it was done. Threads are
-#: listed oldest first: what is spoilt is the newest, as with Graph, for an older one is answered
-#: after it.
+#: Its errors are plain ones: a 422 for whatever went wrong, also after it was done.
 CHATWOOT: Faults = {
     "send": [
         ("drop_before", {}),
@@ -133,8 +134,9 @@ CHATWOOT: Faults = {
         ("drop_after", {}),
         ("html", {}),
         ("truncate", {"keep": 0.6}),
-        ("null_record", {"index": -1}),
-        ("garbage_record", {"index": -1}),
+        ("null_record", {}),
+        ("garbage_record", {"share": 0.2}),
+        ("missing_field", {"field": "created_at"}),
         ("http_status", {"status": 500, "body": "oops"}),
     ],
     "state": [

@@ -171,7 +171,8 @@ def _bent(result: Any, alterations: tuple[Fired, ...]) -> Any:
                 del rows[int(fired.params["rows"]) :]
             case "missing_field":
                 for index in left_out(len(rows), fired):
-                    rows[index].pop(str(fired.params["field"]), None)
+                    if isinstance(rows[index], dict):
+                        rows[index].pop(str(fired.params["field"]), None)
             case "null_record" | "garbage_record":
                 for index in left_out(len(rows), fired):
                     is_null = fired.name == "null_record"
