@@ -11,6 +11,7 @@ from openai import BadRequestError, OpenAI
 from openai.types.chat import ChatCompletionMessageParam
 
 from shoptalk.sandbox.server import SandboxServer
+from tests.loop.shop import NINE
 from tests.patience import eventually
 from tests.sandbox.clerk_shop import ORDER_TOOL_PARAMETERS, PROMPT, Till
 
@@ -57,6 +58,7 @@ def running() -> Iterator[SandboxServer]:
 @pytest.fixture
 def api(running: SandboxServer) -> Iterator[Api]:
     running.world.reset()
+    running.world.clock.set(NINE)  # each model is on offer until its day
     api = Api(running)
     yield api
     api.http.close()
