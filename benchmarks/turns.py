@@ -238,7 +238,7 @@ def run(
             found = answer_all(
                 server.url, home, vendors, processes=processes, concurrency=concurrency, kept=kept
             )
-            counts = requests.get(f"{vendors}/counts", timeout=10).json()
+            counts = requests.get(f"{vendors}/counts", timeout=60).json()
         assert len(counts) == turns, len(counts)
         assert set(counts.values()) == {1}
         with database.transaction() as session:

@@ -46,7 +46,7 @@ CUSTOMERS = 100
 PRODUCTS = 40
 RATE = 20.0
 LOOK_EVERY = 0.1  #: seconds
-SETTLES_WITHIN = 120.0
+SETTLES_WITHIN = 240.0
 PAGE, TOKEN = "550011", "benchmark-token"
 
 
@@ -110,7 +110,7 @@ def _open(app: App, sandbox: SandboxServer) -> None:
     with app.database.transaction() as session:
         put_products(session, app.workspace_id(), [_product(each) for each in range(PRODUCTS)])
     script = {"script": [{"parrot": True, "repeat": None}]}
-    requests.post(f"{sandbox.url}/control/model", json=script, timeout=10).raise_for_status()
+    requests.post(f"{sandbox.url}/control/model", json=script, timeout=60).raise_for_status()
 
 
 def _product(number: int) -> dict[str, object]:

@@ -27,7 +27,6 @@ class SenderType(StrEnum):
 #: Who can be heard by the customer on our side. Notes and activities are neither an answer nor
 #: part of what was said, and no model reads them.
 OUR_SIDE = (SenderType.EMPLOYEE, SenderType.AGENT)
-BEHIND_THE_SCENES = (SenderType.NOTE, SenderType.ACTIVITY)
 
 
 class ContentType(StrEnum):

@@ -3,7 +3,7 @@
 import gc
 import os
 import tempfile
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 
@@ -17,12 +17,21 @@ from shoptalk.db.embedded import EmbeddedServer
 from shoptalk.db.engine import Database, connect
 from shoptalk.db.models import Base
 from shoptalk.settings import Settings, load
+from tests.cli.terminal import Terminal, terminal_of
+from tests.loop.shop import Shop, open_shop
 
-# How fast the machine is decides nothing; what examples share, their test sees to.
+# Neither how fast the machine is decides anything, nor how lucky the generator; what examples
+# share, their test sees to.
 settings.register_profile(
     "any machine",
     deadline=None,
-    suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
+    suppress_health_check=[
+        HealthCheck.too_slow,
+        HealthCheck.data_too_large,
+        HealthCheck.filter_too_much,
+        HealthCheck.large_base_example,
+        HealthCheck.function_scoped_fixture,
+    ],
 )
 settings.load_profile("any machine")
 
@@ -75,7 +84,7 @@ class _KeptDatabase(Database):
 
 
 @pytest.fixture(scope="session")
-def kept_pools(server: EmbeddedServer) -> Iterator[None]:
+def kept_pools(server: EmbeddedServer) -> Iterator[Sequence[Database]]:
     """What one app closed the next one gets: connections, and all that they and we have prepared.
 
     That costs more than most tests do with it. Two apps that are open at once never share.
@@ -96,13 +105,13 @@ def kept_pools(server: EmbeddedServer) -> Iterator[None]:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(app, "connect", take)
-        yield
+        yield made
     for database in made:
         database.close()
 
 
 @pytest.fixture(scope="session")
-def migrated(server: EmbeddedServer, kept_pools: None) -> Iterator[Database]:
+def migrated(server: EmbeddedServer, kept_pools: Sequence[Database]) -> Iterator[Database]:
     database = connect(server.url, pool_size=12)
     _trade_durability_for_speed(database)
     schema.upgrade(database)
@@ -133,3 +142,22 @@ def database(migrated: Database) -> Database:
     with migrated.engine.begin() as connection:
         connection.exec_driver_sql(_EMPTY_ALL)
     return migrated
+
+
+@pytest.fixture
+def shop(server: EmbeddedServer, database: Database, tmp_path: Path) -> Iterator[Shop]:
+    with open_shop(server.url, tmp_path / "home") as shop:
+        yield shop
+
+
+@pytest.fixture
+def open_now(shop: Shop) -> Shop:
+    """The shop in real time, with a connected Page."""
+    shop.world.clock.reset()
+    shop.opens("facebook")
+    return shop
+
+
+@pytest.fixture
+def terminal(shop: Shop) -> Terminal:
+    return terminal_of(shop)

@@ -340,7 +340,7 @@ def test_each_call_of_the_control_api_is_answered() -> None:
             body = words[words.index("-d") + 1] if "-d" in words else None
             method = words[words.index("-X") + 1] if "-X" in words else "POST" if body else "GET"
             here = address.replace(f"http://127.0.0.1:{PORT}", sandbox.url)
-            answer = requests.request(method, here, data=body, timeout=10)
+            answer = requests.request(method, here, data=body, timeout=60)
             assert answer.status_code == 200, f"{shlex.join(words)}: {answer.text}"
 
 
@@ -391,6 +391,15 @@ def test_the_operations_page_names_the_outcomes_that_are_handed_over() -> None:
     named = re.search(r"ends in a way that needs a person \(([^)]+)\)", page)
     assert named is not None
     assert re.findall(r"`(\w+)`", named[1]) == [str(each) for each in Outcome if each.needs_person]
+
+
+def test_the_operations_page_lists_every_log_line() -> None:
+    line = re.compile(r'\blog\.(?:info|warning|error)\(\s*"([^"]+)"')
+    sources = [path.read_text("utf-8") for path in (ROOT / "shoptalk").rglob("*.py")]
+    logged = {words for source in sources for words in line.findall(source)}
+    calls = sum(len(re.findall(r"\blog\.(?:info|warning|error)\(", each)) for each in sources)
+    assert calls == sum(len(line.findall(each)) for each in sources)
+    assert set(first_cells(ROOT / "docs" / "operations.md", "line")) == logged
 
 
 def test_the_sandbox_page_lists_every_fault_and_setting() -> None:

@@ -16,7 +16,7 @@ from shoptalk.db.embedded import EmbeddedServer
 from shoptalk.db.engine import Database
 from shoptalk.db.models import Message
 from tests.loop.shop import Shop, open_shop
-from tests.test_scheduler import environment_of
+from tests.process import environment_of
 
 ROOT = Path(__file__).parents[1]
 EXAMPLE = ROOT / "examples" / "shoptalk-folder"
@@ -35,7 +35,7 @@ def installed(source: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     target = tmp_path_factory.mktemp("installed")
     pip = [sys.executable, "-m", "pip", "--isolated", "--disable-pip-version-check", "install"]
     options = ["--quiet", "--no-index", "--no-deps", "--no-build-isolation", "--target"]
-    subprocess.run([*pip, *options, str(target), str(source)], check=True, timeout=100)
+    subprocess.run([*pip, *options, str(target), str(source)], check=True, timeout=300)
     assert (target / "shoptalk_folder.py").exists()
     return target
 
@@ -65,7 +65,7 @@ class Machine:
             env=self._environment,
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=300,
         )
         assert done.returncode == 0, done.stderr
         return json.loads(done.stdout) if "--json" in words else done.stdout
@@ -84,7 +84,7 @@ def test_it_keeps_the_contract_where_it_is_installed(source: Path, installed: Pa
         env={**os.environ, "PYTHONPATH": os.pathsep.join([str(installed), str(ROOT)])},
         capture_output=True,
         text=True,
-        timeout=100,
+        timeout=300,
     )
     assert done.returncode == 0, done.stdout
     assert " passed" in done.stdout

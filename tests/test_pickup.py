@@ -6,7 +6,6 @@ The ticks of these schedules are an hour apart: what is picked up was woken for.
 import json
 import signal
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -29,9 +28,9 @@ from shoptalk.pickup import picking_up
 from shoptalk.scheduler import Schedule, Ticker
 from tests.loop.chat import Chat
 from tests.loop.shop import Shop, open_shop
-from tests.test_scheduler import PATIENCE, Process, eventually
+from tests.patience import PATIENCE, eventually
+from tests.process import Process
 
-A_SECOND = 1.0
 AN_HOUR = 3600.0
 
 
@@ -67,7 +66,7 @@ def running(shop: Shop, *, poll: float = AN_HOUR) -> Iterator[Ticker]:
             yield ticker
         finally:
             until.set()
-            thread.join(20)
+            thread.join(PATIENCE)
     assert not thread.is_alive()
 
 
@@ -81,19 +80,21 @@ def listeners(shop: Shop) -> list[int]:
 def cut(shop: Shop) -> None:
     [listener] = listeners(shop)
     with shop.app.database.transaction() as session:
-        session.execute(text("SELECT pg_terminate_backend(:pid, 5000)"), {"pid": listener})
+        session.execute(text("SELECT pg_terminate_backend(:pid, 60000)"), {"pid": listener})
 
 
 @contextmanager
-def shut(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Nobody who listens can connect anew."""
+def shut(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[datetime]]:
+    """Nobody who listens can connect anew; when it was tried."""
+    tries: list[datetime] = []
 
     def refuse(*_: object, **__: object) -> None:
+        tries.append(datetime.now(UTC))
         raise psycopg.OperationalError("connection refused")
 
     with monkeypatch.context() as patch:
         patch.setattr(Listener, "_connect", refuse)
-        yield
+        yield tries
 
 
 def test_visitors_are_answered_between_the_ticks(shop: Shop, site: Chat) -> None:
@@ -166,7 +167,7 @@ def listening(shop: Shop, heard: list[frozenset[Wakeup]]) -> Iterator[None]:
     )
     listener.start()
     try:
-        assert connected.wait(20)
+        assert connected.wait(PATIENCE)
         yield
     finally:
         until.set()
@@ -218,10 +219,10 @@ def test_a_cut_connection_is_made_anew_and_what_came_meanwhile_is_picked_up(
     monkeypatch.setattr(wakeup, "FIRST_WAIT", wakeup.FIRST_WAIT / 10)
     monkeypatch.setattr(wakeup, "LONGEST_WAIT", wakeup.FIRST_WAIT)
     with running(shop):
-        with shut(monkeypatch):
+        with shut(monkeypatch) as tries:
             cut(shop)
             site.visitor_writes("Hello!")
-            time.sleep(A_SECOND / 2)  # several tries fail
+            eventually(lambda: len(tries) >= 3)
             assert contents(shop) == set()  # nobody hears it, and the tick is an hour away
         eventually(lambda: len(site.answered()) == 1)
         site.visitor_writes("Still there?")
@@ -299,7 +300,7 @@ def test_run_as_a_process_answers_the_chat_between_its_ticks_and_stops_at_once(
         site.visitor_writes("Hello again!", who="bob")
         eventually(lambda: len(site.answered("bob")) == 1)
         assert process.tell(signal.SIGTERM) == 0
-    assert listeners(shop) == []
+    eventually(lambda: listeners(shop) == [])
     said = [line for line in process.lines if "WARNING" in line or "wake-ups" in line]
     assert len(said) == 2
     assert "Hello" not in process.stderr.read_text()

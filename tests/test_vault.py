@@ -15,6 +15,7 @@ from pydantic import SecretStr
 
 from shoptalk.errors import UsageError
 from shoptalk.vault import KEY_FILE, Vault, open_vault
+from tests.patience import PATIENCE
 
 CONFIG = {"access_token": "EAAG-token-of-the-page", "scopes": ["a", "b"], "name": "مخبز"}
 #: A first start in another process: seals a word and says how.
@@ -63,7 +64,7 @@ def test_two_first_starts_at_once_use_one_key(tmp_path: Path) -> None:
         )
         for word in words
     ]
-    sealed = [start.communicate("go\n", timeout=30)[0].strip() for start in starts]
+    sealed = [start.communicate("go\n", timeout=PATIENCE)[0].strip() for start in starts]
     vault = open_vault(None, tmp_path)
     assert [vault.open(one) for one in sealed] == [{"word": word} for word in words]
     assert [path.name for path in tmp_path.iterdir()] == [KEY_FILE]
@@ -73,7 +74,7 @@ def test_first_starts_in_threads_of_one_process_use_one_key(tmp_path: Path) -> N
     barrier = Barrier(8)
 
     def start(_number: int) -> Vault:
-        barrier.wait(timeout=10)
+        barrier.wait(PATIENCE)
         return open_vault(None, tmp_path)
 
     with ThreadPoolExecutor(8) as pool:

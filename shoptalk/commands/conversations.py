@@ -1,5 +1,6 @@
 """`shoptalk conversations`: the inbox from the terminal."""
 
+from datetime import datetime
 from typing import Any
 
 import click
@@ -38,6 +39,8 @@ def _row(conversation: Conversation) -> dict[str, Any]:
         "conversation_state": conversation.conversation_state,
         "message_count": conversation.message_count,
         "last_message_at": moment(conversation.last_message_at),
+        "read_failures": conversation.read_failures,
+        "read_again_at": moment(conversation.read_again_at) if conversation.read_failures else None,
     }
 
 
@@ -82,7 +85,7 @@ def list_(app: App, status: str | None, limit: int, as_json: bool) -> None:
 @json_option
 @with_app
 def show(app: App, handle: str, limit: int, as_json: bool) -> None:
-    """Show one conversation with its last messages."""
+    """Show one conversation with its last messages, and whether it could be read."""
     from shoptalk.db.conversations import get_conversation, last_messages
 
     workspace_id = app.workspace_id()
@@ -92,8 +95,25 @@ def show(app: App, handle: str, limit: int, as_json: bool) -> None:
     if as_json:
         print_json(_row(conversation) | {"messages": [message_row(row) for row in messages]})
         return
-    for line in transcript(conversation, messages):
+    heading, *lines = transcript(conversation, messages)
+    for line in (heading, *_what_it_lacks(conversation, now=app.clock()), *lines):
         click.echo(line)
+
+
+def _what_it_lacks(conversation: Conversation, *, now: datetime) -> list[str]:
+    """A line where the platform did not give all of the thread, or nothing."""
+    from shoptalk.importer.poll import UNREADABLE_AFTER
+
+    failures, at = conversation.read_failures, conversation.read_again_at
+    if not failures or at is None:
+        return []
+    times = "once" if failures == 1 else f"{failures} times"
+    again = f"at {at:%Y-%m-%d %H:%M:%S} UTC" if at > now else "with the next poll"
+    if failures < UNREADABLE_AFTER:
+        what_waits = "what its customer wrote since then waits"
+    else:
+        what_waits = "its newest messages no longer wait for that"
+    return [f"Reading it failed {times}; it is read again {again}; {what_waits}."]
 
 
 def transcript(conversation: Conversation, messages: list[Message]) -> list[str]:

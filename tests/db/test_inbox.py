@@ -36,11 +36,6 @@ from .rows import (
 DATA = Path(__file__).parents[1] / "data"
 
 
-@pytest.fixture
-def channel(database: Database) -> ChannelIntegration:
-    return open_channel(database)
-
-
 def in_order(database: Database, thread_id: str = "t1") -> list[str]:
     conversation_id = conversation(database, thread_id).id
     with database.transaction() as session:

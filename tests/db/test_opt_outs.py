@@ -29,11 +29,6 @@ KEYWORDS = Keywords(
 )
 
 
-@pytest.fixture
-def channel(database: Database) -> ChannelIntegration:
-    return open_channel(database)
-
-
 def note(database: Database, channel: ChannelIntegration, *words: Word) -> None:
     with database.transaction() as session:
         note_words(session, channel.id, words)

@@ -1,7 +1,5 @@
 """Replies that were given up as uncertain, and that an import meets after all."""
 
-import pytest
-
 from shoptalk.db import turns
 from shoptalk.db.deliveries import Receipt, record_sent, settle_unsent
 from shoptalk.db.engine import Database
@@ -9,14 +7,9 @@ from shoptalk.db.models import ChannelIntegration, Delivery, Turn
 from shoptalk.db.selection import BufferPolicy, gather
 from shoptalk.types import Outcome
 
-from .rows import after, customer_writes, message, open_channel, rows, shop_writes, store
+from .rows import after, customer_writes, message, rows, shop_writes, store
 
 AT_ONCE = BufferPolicy(quiet=after(0) - after(0), most_messages=1, longest=after(0) - after(0))
-
-
-@pytest.fixture
-def channel(database: Database) -> ChannelIntegration:
-    return open_channel(database)
 
 
 def give_up(database: Database, channel: ChannelIntegration, *parts: str, sent: int = 0) -> Turn:

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from shoptalk.importer.ahead import Ahead
+from tests.patience import PATIENCE
 
 
 def ahead(items: Iterator[int], **words: Any) -> Ahead[int]:
@@ -49,10 +50,10 @@ def test_it_waits_while_what_nobody_took_weighs_too_much() -> None:
 
     with ahead(noted(), most=4, enough=99, patience=0) as made:
         for _ in range(3):  # two are handed over; the third waits for room
-            assert has_asked.acquire(timeout=5)
+            assert has_asked.acquire(timeout=PATIENCE)
         assert not has_asked.acquire(timeout=0.05)
         assert made.take() == [3, 3]
-        assert has_asked.acquire(timeout=5)
+        assert has_asked.acquire(timeout=PATIENCE)
     assert len(asked) == 4
 
 
@@ -62,10 +63,10 @@ def test_little_is_not_taken_at_once_but_after_a_while() -> None:
     def slow() -> Iterator[int]:
         yield 1
         yield 2
-        go_on.wait(5)
+        go_on.wait(PATIENCE)
         yield 3
 
-    with ahead(slow(), enough=10, patience=0.1) as made:
+    with ahead(slow(), enough=10, patience=1) as made:
         assert made.take() == [1, 2]
         go_on.set()
         assert made.take() == [3]

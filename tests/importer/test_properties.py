@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     RuleBasedStateMachine,
@@ -36,11 +36,7 @@ from tests.importer.fake_platform import (
     Written,
 )
 
-MODEST = settings(
-    max_examples=40,
-    stateful_step_count=20,
-    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
-)
+MODEST = settings(max_examples=40, stateful_step_count=20)
 LONGEST_BACKOFF = 6 * HOUR
 
 threads = st.sampled_from("ABCDEFG")

@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 import pytest
-from hypothesis import HealthCheck, Phase, example, given, settings
+from hypothesis import Phase, example, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import text
 
@@ -233,9 +233,7 @@ ANSWERED_BEFORE = [
 
 @settings(
     max_examples=60,
-    deadline=None,
     phases=[Phase.explicit, Phase.reuse, Phase.generate],  # each step is a transaction
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @example(story=ANSWERED_BEFORE, most_rows=1)
 @given(story=st.lists(events, max_size=20), most_rows=st.sampled_from([1, 2, 3]))

@@ -12,18 +12,14 @@ from shoptalk.db.channels import stop_channel
 from shoptalk.db.models import ChannelIntegration
 from shoptalk.scheduler import Ticker
 from shoptalk.types import Outcome
-from tests.cli.terminal import Terminal, terminal_of
+from tests.cli.terminal import Terminal
 from tests.loop.shop import INSTAGRAM, NINE, PAGE, TOKEN, Shop
+from tests.patience import PATIENCE
 
 NEW_TOKEN = "EAAG-second-page-token"
 NUMBER, NUMBER_TOKEN = "770022", "EAAG-number-token-value"
 AGAIN = f"run `shoptalk channels connect facebook --account-id {PAGE}` again."
 CONNECT = ("channels", "connect", "facebook", "--account-id", PAGE, "--access-token")
-
-
-@pytest.fixture
-def terminal(shop: Shop) -> Terminal:
-    return terminal_of(shop)
 
 
 def tick(shop: Shop) -> None:
@@ -32,7 +28,7 @@ def tick(shop: Shop) -> None:
     ticker.tick()
     for under_way in (ticker._polling, ticker._checking, ticker._reading_history):
         for future in list(under_way.values()):
-            future.result(timeout=20)
+            future.result(PATIENCE)
     ticker.stop()
 
 

@@ -210,7 +210,7 @@ def cut_off(shop: Shop, session: Session) -> None:
     """End the session's connection, as a server that is stopped does."""
     number = session.scalar(text("SELECT pg_backend_pid()"))
     with shop.app.database.transaction() as other:
-        other.execute(text("SELECT pg_terminate_backend(:number, 5000)"), {"number": number})
+        other.execute(text("SELECT pg_terminate_backend(:number, 60000)"), {"number": number})
 
 
 def test_a_delivery_tried_again_by_hand_is_not_shown_twice(shop: Shop, site: Chat) -> None:

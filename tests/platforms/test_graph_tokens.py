@@ -18,6 +18,7 @@ from shoptalk.platforms.base import CredentialHealth, credential_health
 from shoptalk.platforms.instagram import Instagram
 from shoptalk.platforms.messenger import PERMISSIONS, Messenger
 from shoptalk.platforms.testing import Response
+from tests.patience import PATIENCE
 
 from . import samples
 from .samples import PAGE_ID, TOKEN
@@ -138,7 +139,7 @@ def odd_server() -> Iterator[str]:
         thread = threading.Thread(target=answer_once)
         thread.start()
         yield f"http://127.0.0.1:{listening.getsockname()[1]}"
-        thread.join(5)
+        thread.join(PATIENCE)
 
 
 @pytest.fixture

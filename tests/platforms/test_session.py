@@ -57,8 +57,8 @@ def test_sessions_that_share_connections_share_no_cookie() -> None:
     connections = HTTPAdapter()
     with HostSession(connections) as first, HostSession(connections) as second:
         assert first.get_adapter(LOCAL) is second.get_adapter(GRAPH)
-        first.get(LOCAL, timeout=5)
+        first.get(LOCAL, timeout=60)
         assert first.cookies
-        second.get(LOCAL, timeout=5)
+        second.get(LOCAL, timeout=60)
     sent = [call.request.headers.get("Cookie") for call in responses.calls]
     assert sent == [None, None]

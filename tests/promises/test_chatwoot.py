@@ -11,7 +11,7 @@ import pytest
 from shoptalk.crashpoints import POINTS
 from shoptalk.db.models import Conversation, Delivery, Message, Turn
 from shoptalk.sandbox.chatwoot.desk import COLLEAGUE
-from shoptalk.types import BEHIND_THE_SCENES, SenderType
+from shoptalk.types import SenderType
 from tests.loop.shop import ANN, Shop
 from tests.loop.test_chatwoot import ACCOUNT, Desk
 from tests.promises.counting import MOST_ROUNDS, PARROT, PAUSE, counted, is_open
@@ -161,7 +161,7 @@ def test_what_a_person_holds_is_never_written_into(desk: Desk, seed: int) -> Non
         assert said_to(desk, who) == said
     assert desk.shop.sent()
     kinds = {row.sender_type for row in desk.shop.rows(Message)}
-    assert set(BEHIND_THE_SCENES) & kinds == {SenderType.ACTIVITY}
+    assert kinds & {SenderType.NOTE, SenderType.ACTIVITY} == {SenderType.ACTIVITY}
 
 
 def said_to(desk: Desk, who: str) -> int:

@@ -20,6 +20,7 @@ from shoptalk.db.models import Conversation, Delivery, Message, Order, Product, 
 from shoptalk.settings import Settings
 from shoptalk.types import Outcome
 from tests.loop.shop import ANN, KETTLE, Shop
+from tests.patience import PATIENCE
 from tests.promises.counting import PARROT, come_to_rest, counted
 from tests.torture.truth import Written
 
@@ -77,7 +78,7 @@ def nursed() -> Iterator[Victims]:
         yield Victims(nursery)
         assert nursery.stdin is not None
         nursery.stdin.close()
-        assert nursery.wait(timeout=10) == 0
+        assert nursery.wait(PATIENCE) == 0
 
 
 @pytest.fixture(scope="module")

@@ -564,11 +564,13 @@ class TestDatabaseRestarts:
     """All connections are cut, as by a restart of the server."""
 
     @pytest.fixture(autouse=True)
-    def reconnected(self, shop: Shop, database: Database) -> Iterator[None]:
+    def reconnected(
+        self, shop: Shop, database: Database, kept_pools: Sequence[Database]
+    ) -> Iterator[None]:
         """The pools outlive the test; a connection that was used just now is not pinged."""
         yield
-        shop.app.database.engine.dispose()
-        database.engine.dispose()
+        for cut in (database, *kept_pools):
+            cut.engine.dispose()
 
     def test_before_any_statement(self, shop: Shop, database: Database) -> None:
         self.survives(shop, database, before_statement)

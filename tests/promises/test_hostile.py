@@ -104,7 +104,7 @@ def assert_prices_are_the_catalogs(replies: list[str]) -> None:
 
 def assert_only_the_shop_instructs(shop: Shop) -> None:
     """What the model takes orders from is the shop's text, the same for every customer."""
-    answer = requests.get(f"{shop.server.url}/control/model", timeout=30).json()
+    answer = requests.get(f"{shop.server.url}/control/model", timeout=60).json()
     told = [request["body"]["messages"] for request in answer["requests"]]
     assert len(told) >= len(conversations())
     rules = set()
@@ -159,7 +159,7 @@ def test_the_customers_words_travel_in_the_customers_role(shop: Shop, style: Any
     shop.wait(seconds=31)
     shop.imports()
     assert shop.replies() == {"answered": 1}
-    answer = requests.get(f"{shop.server.url}/control/model", timeout=10).json()
+    answer = requests.get(f"{shop.server.url}/control/model", timeout=60).json()
     [body] = [request["body"] for request in answer["requests"] if request["status"] == 200]
     lines = body["messages" if style == "chat" else "input"]
     assert [each["role"] for each in lines if words in each["content"]] == ["user"]

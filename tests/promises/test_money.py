@@ -49,7 +49,7 @@ def ask(shop: Shop, text: str = "yes please", *, who: str = ANN) -> str:
 
 
 def asked_of_model(shop: Shop) -> list[dict[str, Any]]:
-    answer = requests.get(f"{shop.server.url}/control/model", timeout=10).json()
+    answer = requests.get(f"{shop.server.url}/control/model", timeout=60).json()
     return [request["body"] for request in answer["requests"]]
 
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 import requests
-from hypothesis import HealthCheck, settings
+from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     RuleBasedStateMachine,
@@ -48,11 +48,7 @@ from tests.torture.truth import marks_of
 
 pytestmark = pytest.mark.thorough
 
-MODEST = settings(
-    max_examples=25,
-    stateful_step_count=20,
-    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
-)
+MODEST = settings(max_examples=25, stateful_step_count=20)
 WINDOW = timedelta(hours=24)
 PEOPLE = ["7300000000000001", "7300000000000002"]
 FAULTS: list[tuple[str, str, dict[str, Any]]] = [

@@ -8,6 +8,7 @@ import pytest
 from sqlalchemy.exc import OperationalError
 
 from shoptalk.responder.group_commit import MOST_TOGETHER, GroupCommit
+from tests.patience import PATIENCE, eventually
 
 
 class Book:
@@ -22,7 +23,7 @@ class Book:
         self.batches.append(list(numbers))
         if numbers[0] == 0:
             self.is_busy.set()
-            assert self.may_go_on.wait(10)
+            assert self.may_go_on.wait(PATIENCE)
         if 13 in numbers:
             raise ValueError("thirteen")
         if 500 in numbers:
@@ -35,11 +36,10 @@ def while_busy(book: Book, numbers: Sequence[int], *, keys: int = 10**6) -> list
     commit = GroupCommit(book.work, key=lambda number: number % keys)
     with ThreadPoolExecutor(len(numbers) + 1) as pool:
         futures = [pool.submit(commit, 0)]
-        assert book.is_busy.wait(10)
+        assert book.is_busy.wait(PATIENCE)
         for count, number in enumerate(numbers, 1):
             futures.append(pool.submit(commit, number))
-            while len(commit._waiting) < count:
-                threading.Event().wait(0.001)
+            eventually(lambda: len(commit._waiting) == count)  # noqa: B023
         book.may_go_on.set()
     return futures[1:]
 

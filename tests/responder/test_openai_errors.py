@@ -72,7 +72,7 @@ def server() -> Iterator[SandboxServer]:
 @pytest.fixture
 def settings(server: SandboxServer) -> Settings:
     values: dict[str, Any] = {name.lower(): value for name, value in server.environment.items()}
-    return Settings(_env_file=None, **{**values, "openai_max_retries": 0, "openai_timeout": 1})
+    return Settings(_env_file=None, **{**values, "openai_max_retries": 0, "openai_timeout": 60})
 
 
 def asked(settings: Settings) -> None:
@@ -106,7 +106,6 @@ def test_row(server: SandboxServer, settings: Settings, row: Row) -> None:
     [
         ("drop_before", {}, "cannot be reached"),
         ("drop_after", {}, "cannot be reached"),
-        ("slow", {"seconds": 1.5}, "in time"),
         ("http_status", {"status": 503, "body": "oops", "after_work": True}, "HTTP 503"),
         ("http_status", {"status": 500, "body": '{"detail": "oops"}'}, "HTTP 500"),
     ],
@@ -117,6 +116,14 @@ def test_what_breaks_the_line_is_tried_again_later(
     server.world.faults.add(fault, match={"kind": "model"}, count=1, params=params)
     with pytest.raises(ModelUnavailable, match=says):
         asked(settings)
+
+
+def test_an_answer_that_is_too_slow_is_tried_again_later(
+    server: SandboxServer, settings: Settings
+) -> None:
+    server.world.faults.add("slow", match={"kind": "model"}, count=1, params={"seconds": 90})
+    with pytest.raises(ModelUnavailable, match="in time"):
+        asked(settings.model_copy(update={"openai_timeout": 0.5}))
 
 
 def test_an_answer_that_is_no_json_cannot_be_read(

@@ -69,7 +69,7 @@ class Shop:
         self, path: str, *, host: str = FACEBOOK, token: str | None = PAGE_TOKEN, **params: Any
     ) -> requests.Response:
         headers = {"Authorization": f"Bearer {token}"} if token else {}
-        return self.http.get(self.url(path, host), params=params, headers=headers, timeout=5)
+        return self.http.get(self.url(path, host), params=params, headers=headers, timeout=60)
 
     def read(self, path: str, **words: Any) -> Any:
         """Return the JSON of an answer that must be a success."""
@@ -90,7 +90,7 @@ class Shop:
         token: str = PAGE_TOKEN,
     ) -> requests.Response:
         headers = {"Authorization": f"Bearer {token}"}
-        return self.http.post(self.url(path, host), json=body, headers=headers, timeout=5)
+        return self.http.post(self.url(path, host), json=body, headers=headers, timeout=60)
 
     def send(self, text: str, customer: str = RIMA, **words: Any) -> requests.Response:
         return self.post(

@@ -31,7 +31,7 @@ class Office:
     def ask(self, method: str, path: str, *, token: str = TOKEN, **words: Any) -> requests.Response:
         url = f"{self.api}/{path}"
         headers = {"api_access_token": token} if token else {}
-        return requests.request(method, url, headers=headers, timeout=10, **words)
+        return requests.request(method, url, headers=headers, timeout=60, **words)
 
     def get(self, path: str, **params: Any) -> Any:
         response = self.ask("GET", path, params=params)
@@ -81,9 +81,9 @@ def test_a_token_that_strays_is_told_on(office: Office) -> None:
     office.world.add_account("facebook", "550011", "Shop", "page-token")
     office.ask("GET", "profile", token="page-token")
     graph = office.api.replace("chatwoot/api/v1", "graph.facebook.com/v25.0/me")
-    requests.get(graph, headers={"Authorization": f"Bearer {TOKEN}"}, timeout=10)
+    requests.get(graph, headers={"Authorization": f"Bearer {TOKEN}"}, timeout=60)
     office.ask("GET", "profile")
-    requests.get(graph, headers={"Authorization": "Bearer page-token"}, timeout=10)
+    requests.get(graph, headers={"Authorization": "Bearer page-token"}, timeout=60)
     abroad = office.world.ledger.tokens_sent_abroad()
     assert [call.host for call in abroad] == ["chatwoot", "graph.facebook.com"]
 
@@ -168,8 +168,8 @@ def test_a_file_is_behind_a_redirect_and_needs_no_token(office: Office) -> None:
     [row] = office.get("accounts/1/conversations/1/messages")["payload"]
     [attachment] = row["attachments"]
     link = attachment["data_url"]
-    assert requests.get(link, allow_redirects=False, timeout=10).status_code == 302
-    file = requests.get(link, timeout=10)
+    assert requests.get(link, allow_redirects=False, timeout=60).status_code == 302
+    file = requests.get(link, timeout=60)
     assert file.headers["Content-Type"] == "image/png"
 
 

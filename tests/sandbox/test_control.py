@@ -15,6 +15,7 @@ from shoptalk.sandbox.client import SandboxControl, SandboxRefused
 from shoptalk.sandbox.clock import SandboxClock
 from shoptalk.sandbox.server import SandboxServer
 from shoptalk.sandbox.world import World
+from tests.patience import PATIENCE
 
 NINE = datetime(2026, 3, 1, 9, 0, tzinfo=UTC)
 PAGE, RIMA = "550011", "7301002003004"
@@ -38,7 +39,7 @@ def listing(server: SandboxServer, token: str = "page-token") -> requests.Respon
     return requests.get(
         f"{server.environment['FACEBOOK_API_BASE_URL']}/me/conversations",
         headers={"Authorization": f"Bearer {token}"},
-        timeout=5,
+        timeout=60,
     )
 
 
@@ -133,7 +134,7 @@ def test_the_ledger_and_what_was_sent_can_be_read_and_cleared(
         f"{server.environment['FACEBOOK_API_BASE_URL']}/me/messages",
         json={"recipient": {"id": RIMA}, "message": {"text": "Hi"}},
         headers={"Authorization": "Bearer page-token"},
-        timeout=5,
+        timeout=60,
     )
     assert [call["kind"] for call in control.ledger()] == ["list", "send"]
     assert len(control.ledger(kind="list", account_id=PAGE)) == 1
@@ -177,7 +178,7 @@ def test_a_reset_forgets_everything(control: SandboxControl, server: SandboxServ
 def test_bad_input_is_answered_with_one_sentence(
     server: SandboxServer, method: str, path: str, body: str, status: int
 ) -> None:
-    response = requests.request(method, f"{server.url}/control/{path}", data=body, timeout=5)
+    response = requests.request(method, f"{server.url}/control/{path}", data=body, timeout=60)
     assert response.status_code == status
     sentence = response.json()["error"]
     assert sentence
@@ -254,7 +255,7 @@ def test_the_server_listens_on_the_loopback_and_stops_for_good() -> None:
     server.stop()
     server.stop()
     with pytest.raises(ConnectionRefusedError):
-        socket.create_connection(("127.0.0.1", int(server.url.rpartition(":")[2])), timeout=5)
+        socket.create_connection(("127.0.0.1", int(server.url.rpartition(":")[2])), timeout=60)
 
 
 def test_in_the_foreground_it_serves_until_it_is_told_to_stop() -> None:
@@ -262,6 +263,6 @@ def test_in_the_foreground_it_serves_until_it_is_told_to_stop() -> None:
     with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) as run:
         assert run.stdout is not None
         url = run.stdout.readline().strip()
-        assert requests.get(f"{url}/control/accounts", timeout=5).json() == []
+        assert requests.get(f"{url}/control/accounts", timeout=60).json() == []
         run.send_signal(signal.SIGTERM)
-        assert run.wait(timeout=10) == 0
+        assert run.wait(PATIENCE) == 0

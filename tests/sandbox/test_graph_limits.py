@@ -34,7 +34,7 @@ def shop() -> Iterator[Shop]:
 
 def batch(shop: Shop, items: list[dict[str, Any]], **form: str) -> requests.Response:
     data = {"access_token": PAGE_TOKEN, "batch": json.dumps(items), **form}
-    return shop.http.post(shop.url(""), data=data, timeout=5)
+    return shop.http.post(shop.url(""), data=data, timeout=60)
 
 
 def signed(text: str) -> str:

@@ -125,7 +125,7 @@ def test_next_links_repeat_a_token_that_came_as_a_parameter(shop: Shop) -> None:
     link = by_query["paging"]["next"]
     assert "access_token" not in by_header
     assert "access_token=page-token" in link
-    assert len(shop.http.get(link, timeout=5).json()["data"]) == 1
+    assert len(shop.http.get(link, timeout=60).json()["data"]) == 1
 
 
 def test_expansion_nests_messages_with_their_own_paging(shop: Shop) -> None:
@@ -140,7 +140,7 @@ def test_expansion_nests_messages_with_their_own_paging(shop: Shop) -> None:
     assert "attachments" not in nested["data"][0]
     link = nested["paging"]["next"]
     headers = {"Authorization": "Bearer page-token"}
-    older = shop.http.get(link, headers=headers, timeout=5).json()
+    older = shop.http.get(link, headers=headers, timeout=60).json()
     assert [row["message"] for row in older["data"]] == ["Line 0"]
     after = nested["paging"]["cursors"]["after"]
     edge = shop.read(f"{thread['id']}/messages", fields="message", after=after)
@@ -273,9 +273,9 @@ def test_media_links_die(shop: Shop) -> None:
     message = shop.write("", kind="image")
     row = shop.read(message.id, fields="attachments{image_data}")["attachments"]["data"][0]
     link = row["image_data"]["url"]
-    assert shop.http.get(link, timeout=5).content.startswith(b"\x89PNG")
+    assert shop.http.get(link, timeout=60).content.startswith(b"\x89PNG")
     shop.world.clock.advance(3 * DAY)
-    assert shop.http.get(link, timeout=5).status_code == 403
+    assert shop.http.get(link, timeout=60).status_code == 403
 
 
 def test_replies_name_what_they_answer(shop: Shop) -> None:
@@ -306,11 +306,11 @@ def test_an_unchanged_answer_is_304_and_counts(shop: Shop) -> None:
     shop.world.clock.advance(SECOND)
     headers = {"Authorization": "Bearer page-token", "If-None-Match": first.headers["ETag"]}
     url, params = shop.url("me/conversations"), {"fields": "messages{attachments}"}
-    again = shop.http.get(url, params=params, headers=headers, timeout=5)
+    again = shop.http.get(url, params=params, headers=headers, timeout=60)
     assert (again.status_code, again.content) == (304, b"")
     assert shop.page.meters.calls == 2
     headers["User-Agent"] = "another"
-    assert shop.http.get(url, params=params, headers=headers, timeout=5).status_code == 200
+    assert shop.http.get(url, params=params, headers=headers, timeout=60).status_code == 200
 
 
 def test_answers_are_compressed_dated_and_say_their_version(shop: Shop) -> None:
@@ -320,14 +320,14 @@ def test_answers_are_compressed_dated_and_say_their_version(shop: Shop) -> None:
         params={"access_token": "page-token"},
         headers={"Accept-Encoding": "gzip"},
         stream=True,
-        timeout=5,
+        timeout=60,
     )
     assert response.headers["Content-Encoding"] == "gzip"
     assert gzip.decompress(response.raw.read()).startswith(b'{"data":[')
     assert response.headers["Date"] == "Sun, 01 Mar 2026 09:00:00 GMT"
     assert response.headers["facebook-api-version"] == "v25.0"
     unversioned = f"{shop.server.url}/{FACEBOOK}/me?access_token=page-token"
-    assert shop.http.get(unversioned, timeout=5).json()["id"] == PAGE
+    assert shop.http.get(unversioned, timeout=60).json()["id"] == PAGE
 
 
 def test_whatsapp_lists_nothing(shop: Shop) -> None:

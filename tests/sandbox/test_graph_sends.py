@@ -62,7 +62,7 @@ def test_form_fields_may_hold_json_strings(shop: Shop) -> None:
         "message": json.dumps({"text": "Hi"}),
         "access_token": "page-token",
     }
-    response = shop.http.post(shop.url("me/messages"), data=form, timeout=5)
+    response = shop.http.post(shop.url("me/messages"), data=form, timeout=60)
     assert response.json()["recipient_id"] == RIMA
 
 

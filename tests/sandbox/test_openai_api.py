@@ -11,6 +11,8 @@ from openai import BadRequestError, OpenAI
 from openai.types.chat import ChatCompletionMessageParam
 
 from shoptalk.sandbox.server import SandboxServer
+from tests.loop.shop import NINE
+from tests.patience import eventually
 from tests.sandbox.clerk_shop import ORDER_TOOL_PARAMETERS, PROMPT, Till
 
 KEY = "sandbox-key"
@@ -56,6 +58,7 @@ def running() -> Iterator[SandboxServer]:
 @pytest.fixture
 def api(running: SandboxServer) -> Iterator[Api]:
     running.world.reset()
+    running.world.clock.set(NINE)  # each model is on offer until its day
     api = Api(running)
     yield api
     api.http.close()
@@ -280,11 +283,13 @@ def test_conversations_hold_to_their_limits(api: Api) -> None:
 
 def test_one_writer_at_a_time(api: Api, running: SandboxServer) -> None:
     conversation = api.call("conversations", {}).json()["id"]
-    api.script({"text": "slow", "delay_seconds": 0.1, "repeat": 2})
-    with ThreadPoolExecutor(2) as both:
-        calls = [both.submit(Api(running).respond, conversation=conversation) for _ in range(2)]
-    good, locked = sorted((call.result() for call in calls), key=lambda answer: answer.status_code)
-    assert good.json()["output"][0]["content"][0]["text"] == "slow"
+    api.script({"text": "slow", "delay_seconds": 2})
+    seen = running.world.faults.add("slow", count=1, params={"seconds": 0})
+    with ThreadPoolExecutor(1) as pool:
+        first = pool.submit(Api(running).respond, conversation=conversation)
+        eventually(lambda: seen.fired)
+        locked = api.respond(conversation=conversation)
+    assert first.result().json()["output"][0]["content"][0]["text"] == "slow"
     assert error_of(locked)["code"] == "conversation_locked"
     assert api.respond(conversation=conversation).status_code == 200
 

@@ -29,7 +29,7 @@ class Twilio:
             f"{self.account}/{path}",
             params=query,
             auth=self.auth,
-            timeout=10,
+            timeout=60,
             allow_redirects=False,
         )
 
@@ -40,7 +40,7 @@ class Twilio:
         return body
 
     def send(self, **form: Any) -> requests.Response:
-        return requests.post(f"{self.account}/Messages.json", data=form, auth=self.auth, timeout=10)
+        return requests.post(f"{self.account}/Messages.json", data=form, auth=self.auth, timeout=60)
 
     def code(self, response: requests.Response) -> int:
         body = response.json()

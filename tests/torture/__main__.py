@@ -184,7 +184,7 @@ def set_up(options: argparse.Namespace, spawner: Spawner) -> Iterator[Torture]:
                 requests.post(
                     f"{server.url}/control/model",
                     json={"script": [{"parrot": True, "repeat": None}]},
-                    timeout=10,
+                    timeout=60,
                 ).raise_for_status()
                 with running(Settings(_env_file=None, **settings), clock=clock) as app:
                     stage.open()

@@ -12,7 +12,6 @@ from shoptalk.sandbox.openai.errors import ApiError
 from shoptalk.sandbox.openai.models import TOOLS_NEED_NO_REASONING
 from shoptalk.sandbox.openai.script import Script
 
-DEFAULT_KEY = "sandbox-key"
 KEY_PREFIX = "sandbox"  # by default any such key will do, so that runs can be told apart
 KEPT_REQUESTS = 2000
 MINUTE = timedelta(minutes=1)
