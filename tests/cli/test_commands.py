@@ -47,7 +47,10 @@ def test_status_says_of_a_gap_what_is_known(shop: Shop, terminal: Terminal) -> N
     gap = {"thread_id": None, "reason": "no end", "from": "2026-01-01", "to": None, "at_most": 3}
     with shop.app.database.transaction() as session:
         session.execute(update(ImportRun).values(gaps=[gap]))
-    assert "gap in the list: no end (from 2026-01-01, at most 3)\n" in terminal.types("status").out
+    assert (
+        "gap in the list of channel 1: no end (from 2026-01-01, at most 3)\n"
+        in terminal.types("status").out
+    )
 
 
 def test_records_of_a_file_that_cannot_be_read_are_counted_and_one_is_named(

@@ -12,7 +12,6 @@ import pytest
 import requests
 
 from shoptalk.sandbox.client import SandboxControl, SandboxRefused
-from shoptalk.sandbox.clock import SandboxClock
 from shoptalk.sandbox.server import SandboxServer
 from shoptalk.sandbox.world import World
 from tests.patience import PATIENCE
@@ -233,14 +232,6 @@ def test_messages_that_make_no_sense_are_refused() -> None:
     for words in wrong:
         with pytest.raises(ValueError, match=r"\w"):
             world.add_message(PAGE, RIMA, "Hello", **words)
-
-
-def test_a_running_clock_keeps_its_offset() -> None:
-    clock = SandboxClock()
-    clock.advance(timedelta(days=2))
-    assert timedelta(days=1) < clock.now() - datetime.now(UTC) <= timedelta(days=2)
-    clock.reset()
-    assert abs(clock.now() - datetime.now(UTC)) < timedelta(seconds=5)
 
 
 def test_a_taken_port_is_an_error_at_the_start(server: SandboxServer) -> None:
