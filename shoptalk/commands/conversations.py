@@ -102,7 +102,7 @@ def show(app: App, handle: str, limit: int, as_json: bool) -> None:
 
 def _what_it_lacks(conversation: Conversation, *, now: datetime) -> list[str]:
     """A line where the platform did not give all of the thread, or nothing."""
-    from shoptalk.importer.poll import UNREADABLE_AFTER
+    from shoptalk.importer.catch_up import UNREADABLE_AFTER
 
     failures, at = conversation.read_failures, conversation.read_again_at
     if not failures or at is None:

@@ -6,7 +6,7 @@ import pytest
 
 from shoptalk.db.models import Conversation
 from shoptalk.db.unread import WAITS_FOR
-from shoptalk.importer.poll import UNREADABLE_AFTER
+from shoptalk.importer.catch_up import UNREADABLE_AFTER
 from tests.cli.terminal import Screen, Terminal
 from tests.loop.shop import NINE, Shop
 

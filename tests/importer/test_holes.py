@@ -11,7 +11,7 @@ from shoptalk.db.engine import Database
 from shoptalk.db.models import Base
 from shoptalk.db.selection import BufferPolicy, gather
 from shoptalk.errors import RetryLater
-from shoptalk.importer.poll import READ_AGAIN_FIRST, UNREADABLE_AFTER
+from shoptalk.importer.catch_up import READ_AGAIN_FIRST, UNREADABLE_AFTER
 from shoptalk.types import SenderType
 from tests.importer.fake_platform import (
     HOUR,

@@ -17,13 +17,13 @@ from shoptalk.errors import (
     RetryLater,
     Throttled,
 )
-from shoptalk.importer.poll import (
+from shoptalk.importer.catch_up import (
     FAILURES_IN_A_ROW,
     READ_AGAIN_FIRST,
     READ_AGAIN_LONGEST,
-    TIMES_ASKED,
     UNREADABLE_AFTER,
 )
+from shoptalk.importer.poll import TIMES_ASKED
 from shoptalk.importer.sizes import LIST_LIMIT
 from shoptalk.platforms.base import Page, ThreadPage
 from shoptalk.types import SenderType, Unreadable
