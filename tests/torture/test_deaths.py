@@ -66,6 +66,16 @@ def test_death_comes_round_to_each_named_point(village: Village) -> None:
     assert crowd.died_at[FIRST] == WORKERS
 
 
+def test_who_is_to_die_at_a_point_is_mostly_given_the_time(village: Village) -> None:
+    crowd = mortals(village)
+    crowd.begin()
+    for _ in range(1000):
+        crowd.kill_one()
+    bound = {pid for pid, point in village.born if point not in (None, FIRST)}
+    killed = bound - village.living
+    assert 0 < len(killed) < 1000 / 4
+
+
 def test_nobody_is_to_die_when_all_comes_to_rest(village: Village) -> None:
     crowd = mortals(village)
     crowd.begin()

@@ -11,6 +11,7 @@ import gc
 import logging
 import multiprocessing
 import os
+import random
 import signal
 import sys
 import time
@@ -110,11 +111,13 @@ def _work(orders: Orders, database: Database) -> None:
         crashpoints.arm(orders.crash_at, passes=orders.passes)
     app = App(Settings(_env_file=None, **orders.settings), clock=orders.clock)
     app._database = database
+    random.seed(os.getpid())
     try:
         ticker = Ticker(app, app.importer(), app.responder())
         while True:
             ticker.tick()
-            time.sleep(TICK_SECONDS)
+            # In step with each other, who was born last would do all the polling.
+            time.sleep(TICK_SECONDS * random.uniform(0.5, 1.5))
     finally:
         os._exit(1)
 
