@@ -43,8 +43,44 @@ def deliveries_to_check(
     return [message_id for message_id in found if message_id is not None]
 
 
-def check_later(session: Session, message_ids: Sequence[str], *, now: datetime) -> None:
-    """These are not settled yet: ask again, after as long as they have taken so far."""
+def note_reports(
+    session: Session,
+    channel_id: int,
+    reports: Mapping[str, DeliveryReport],
+    *,
+    asked: Sequence[str] = (),
+    now: datetime,
+) -> None:
+    """Settle what the reports, by message_id, are about; the others change nothing.
+
+    Args:
+        asked: message_ids that were asked about; those without a report are asked about later.
+    """
+    rows = session.execute(
+        select(Delivery.id, Delivery.message_id, Delivery.conversation_id, Delivery.turn_id)
+        .join(Conversation, Conversation.id == Delivery.conversation_id)
+        .where(
+            Conversation.channel_integration_id == channel_id,
+            Delivery.message_id.in_([*reports, *asked]),
+            Delivery.status == "sent",
+        )
+        .order_by(Delivery.conversation_id, Delivery.id)
+    ).all()
+    if rows:  # first, as all do who change deliveries
+        lock_conversations(session, [row.conversation_id for row in rows])
+    for row in rows:
+        report = reports.get(row.message_id)
+        if report is None:
+            continue
+        if report.arrived:
+            _note_arrived(session, row.id, row.message_id)
+        else:
+            _note_failed(session, row.id, row.message_id, row.conversation_id, row.turn_id, report)
+    _check_later(session, asked, now=now)
+
+
+def _check_later(session: Session, message_ids: Sequence[str], *, now: datetime) -> None:
+    """What is not settled yet is asked about again, after as long as it has taken so far."""
     for delivery in session.scalars(select(Delivery).where(Delivery.message_id.in_(message_ids))):
         if delivery.check_at is None or delivery.sent_at is None:
             continue
@@ -55,26 +91,6 @@ def check_later(session: Session, message_ids: Sequence[str], *, now: datetime) 
             .where(Delivery.id == delivery.id, Delivery.check_at.is_not(None))
             .values(check_at=now + wait if age < CHECKED_FOR else None)
         )
-
-
-def note_reports(session: Session, channel_id: int, reports: Mapping[str, DeliveryReport]) -> None:
-    """Settle what the reports, by message_id, are about; the others change nothing."""
-    rows = session.execute(
-        select(Delivery.id, Delivery.message_id, Delivery.conversation_id, Delivery.turn_id)
-        .join(Conversation, Conversation.id == Delivery.conversation_id)
-        .where(
-            Conversation.channel_integration_id == channel_id,
-            Delivery.message_id.in_(reports),
-            Delivery.status == "sent",
-        )
-        .order_by(Delivery.conversation_id, Delivery.id)
-    ).all()
-    for row in rows:
-        report = reports[row.message_id]
-        if report.arrived:
-            _note_arrived(session, row.id, row.message_id)
-        else:
-            _note_failed(session, row.id, row.message_id, row.conversation_id, row.turn_id, report)
 
 
 def _note_arrived(session: Session, delivery_id: int, message_id: str) -> None:
@@ -97,7 +113,6 @@ def _note_failed(
     report: DeliveryReport,
 ) -> None:
     """It never arrived: the turn was not answered after all, and a person sees why."""
-    lock_conversations(session, [conversation_id])
     turn = session.get_one(Turn, turn_id, with_for_update=True, populate_existing=True)
     if turn.closed_at is None:
         return

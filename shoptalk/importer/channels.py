@@ -27,7 +27,7 @@ from shoptalk.importer.plan import EVERY_TICK, PollPlan
 from shoptalk.importer.poll import poll_channel
 from shoptalk.importer.reader import Reader
 from shoptalk.importer.report import RunReport
-from shoptalk.importer.sizes import PageSizes, listed_after
+from shoptalk.importer.sizes import PageSizes
 from shoptalk.platforms.base import Platform
 from shoptalk.types import Clock
 
@@ -74,7 +74,7 @@ class Importer:
         self._more_tries = more_tries
         self._plan = plan
         self._clock = clock
-        self._listed: dict[int, int] = {}  # threads that will do for a channel's next poll
+        self._listed: dict[int, int] = {}  # records of the list that a channel's last poll saw
         self._sound: dict[str, datetime] = {}  # platforms without a failure, when we looked
 
     def import_side_by_side(
@@ -116,7 +116,9 @@ class Importer:
             ),
         )
         if report.error is None:
-            self._listed[channel.id] = listed_after(report.listed)
+            self._listed[channel.id] = report.listed
+        else:  # the next one has more to see
+            self._listed.pop(channel.id, None)
         return report
 
     def read_history(

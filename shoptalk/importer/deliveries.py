@@ -1,6 +1,6 @@
 """What became of our messages: as the list shows it, and asked for where it no longer does."""
 
-from shoptalk.db.delivery_reports import check_later, deliveries_to_check, note_reports
+from shoptalk.db.delivery_reports import deliveries_to_check, note_reports
 from shoptalk.db.engine import Database
 from shoptalk.errors import ChannelStopped, PlatformError, RetryLater
 from shoptalk.importer.reader import Reader
@@ -55,5 +55,10 @@ class DeliveryNews:
         """Settle what was learnt; what was asked in vain is asked again later."""
         if self._reports or self._asked:
             with self._database.transaction() as session:
-                note_reports(session, self._channel_id, self._reports)
-                check_later(session, self._asked, now=self._clock())
+                note_reports(
+                    session,
+                    self._channel_id,
+                    self._reports,
+                    asked=self._asked,
+                    now=self._clock(),
+                )

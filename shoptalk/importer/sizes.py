@@ -9,6 +9,8 @@ from shoptalk.types import Clock
 
 LIST_LIMIT = 25  #: threads asked for first; what a platform gives without complaint
 FEW_THREADS = 5  #: asked for first where nothing was new the last time
+MESSAGES_LIMIT = 200  #: as LIST_LIMIT, where the list is of bare messages, which are light
+FEW_MESSAGES = 50
 THREAD_LIMIT = 100  #: messages of one thread
 PAST_LIMIT = 25  #: threads, with up to THREAD_LIMIT messages of each
 TRIED_AGAIN_AFTER = timedelta(minutes=1)
@@ -19,7 +21,8 @@ SMALLEST_FOR_SLOWNESS = 5  #: a platform that does not answer this in time is no
 class PageSize:
     """The size of one kind of question.
 
-    It doubles with each full answer as far as `most`, and is halved where the platform wants less.
+    It doubles with each answer as far as `most`, or as the platform gives twice in a row, and is
+    halved where the platform wants less.
     What it could answer then is remembered; a minute later twice as much is tried, and so on. A
     platform that refuses now and then, whatever the size, is soon asked for as much as before;
     one that refuses what is tried again is left alone for longer each time, up to an hour.
@@ -39,6 +42,7 @@ class PageSize:
         self._known = 0  # what was remembered that it could answer; 0: nothing was refused
         self._wait = TRIED_AGAIN_AFTER
         self._has_more = False  # than was remembered
+        self._gave_less: int | None = None  # the last answer, of what was asked for
         if isinstance(remembered, Mapping) and remembered:
             self._known = remembered["most"]
             self._wait = timedelta(seconds=remembered.get("wait_seconds", 60))
@@ -49,8 +53,9 @@ class PageSize:
 
     def answered(self, count: int, *, in_full: bool) -> None:
         """`count` came; `in_full` unless the platform has more and gave less than was asked for."""
-        if not in_full:
-            self._most = min(self._most, max(self._first, count))
+        if not in_full and self._gave_less is not None:  # once may be chance
+            self._most = min(self._most, max(self._first, count, self._gave_less))
+        self._gave_less = None if in_full else count
         if count > self._known:
             self._has_more = True
         self.now = min(max(self.now, self._first) * 2, self._most)
@@ -90,7 +95,7 @@ class PageSizes:
     """The sizes of one channel's questions, as far as it is known what its platform answers.
 
     Args:
-        listed: how many threads of the list will probably do; None: nobody knows.
+        listed: records of the list that the poll before had to see; None: nobody knows.
     """
 
     def __init__(
@@ -104,10 +109,10 @@ class PageSizes:
         thread_limit = min(THREAD_LIMIT, can.readable_messages or THREAD_LIMIT)
         self.list = PageSize(
             remembered.get("list"),
-            first=LIST_LIMIT,
+            first=MESSAGES_LIMIT if can.lists_messages else LIST_LIMIT,
             most=can.most_listed,
             clock=clock,
-            few=listed,
+            few=None if listed is None else _few_after(listed, can),
         )
         self.thread = PageSize(
             remembered.get("thread"), first=thread_limit, most=thread_limit, clock=clock
@@ -121,9 +126,12 @@ class PageSizes:
         return {kind: each for kind, each in found.items() if each is not None}
 
 
-def listed_after(records: int) -> int:
-    """How much of the list will probably do in the next poll, after one that had to see so much.
+def _few_after(listed: int, can: Capabilities) -> int:
+    """How much of the list will probably do in a poll, after one that had to see so much.
 
-    A platform works for what it shows, and so do we: an idle poll need not see 25 threads.
+    A platform works for what it shows, and so do we: an idle poll need not see 25 threads. Bare
+    messages are many, and some platforms keep the size of a walk's first page to its end.
     """
-    return min(FEW_THREADS + 2 * records, LIST_LIMIT)
+    if can.lists_messages:
+        return min(FEW_MESSAGES + 2 * listed, can.most_listed)
+    return min(FEW_THREADS + 2 * listed, LIST_LIMIT)

@@ -68,6 +68,7 @@ SMS = Capabilities(
     brief=3,
     reply_windows={"whatsapp_": timedelta(hours=24)},
     keywords=SMS_KEYWORDS,
+    most_listed=1000,  # its largest PageSize: few calls, and a long walk that soon ends
     lists_messages=True,
 )
 ON_WHATSAPP = replace(

@@ -1,8 +1,10 @@
 """What became of deliveries after the platform took them."""
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 
 import pytest
+from sqlalchemy import text, update
 
 from shoptalk.db import turns
 from shoptalk.db.deliveries import Receipt, begin_sending, deliveries_of, record_sent, retry
@@ -10,16 +12,17 @@ from shoptalk.db.delivery_reports import (
     CHECKED_FOR,
     FIRST_CHECK,
     LONGEST_BETWEEN,
-    check_later,
     deliveries_to_check,
     note_reports,
 )
 from shoptalk.db.engine import Database
-from shoptalk.db.models import ChannelIntegration, Delivery, Turn, TurnStatus
+from shoptalk.db.models import ChannelIntegration, Delivery, Message, Turn, TurnStatus
 from shoptalk.db.selection import BufferPolicy, gather
+from shoptalk.db.turns import lock_conversations
 from shoptalk.errors import UsageError
 from shoptalk.types import DeliveryReport, Outcome
 
+from ..patience import PATIENCE, eventually
 from .rows import after, conversation, customer_writes, message, open_channel, rows, store
 
 ARRIVED = DeliveryReport(arrived=True)
@@ -55,7 +58,7 @@ def close(database: Database, turn: Turn) -> None:
 
 def report(database: Database, channel: ChannelIntegration, **reports: DeliveryReport) -> None:
     with database.transaction() as session:
-        note_reports(session, channel.id, reports)
+        note_reports(session, channel.id, reports, now=after(20))
 
 
 def due(database: Database, channel: ChannelIntegration, seconds: float) -> list[str]:
@@ -143,7 +146,7 @@ def test_each_wait_is_as_long_as_it_took_so_far_up_to_a_limit(
     moment: datetime | None = after(10) + FIRST_CHECK
     while moment is not None:
         with database.transaction() as session:
-            check_later(session, ["sid1"], now=moment)
+            note_reports(session, channel.id, {}, asked=["sid1"], now=moment)
         following = only_delivery(database).check_at
         waits += [following - moment] if following else []
         moment = following
@@ -163,3 +166,29 @@ def test_what_failed_later_is_tried_again_as_a_new_message(
     row = only_delivery(database)
     assert (row.status, row.message_id, row.sent_at) == ("waiting", None, None)
     assert message(database, "sid1").status == "failed"
+
+
+def test_settling_and_recording_never_wait_for_each_other(
+    database: Database, channel: ChannelIntegration
+) -> None:
+    """Whoever records locks the conversations first, whatever it changes then."""
+    close(database, send(database, channel, "Hello"))
+    news = {"sid1": ARRIVED}
+    with database.transaction() as recording:
+        lock_conversations(recording, [conversation(database).id])
+        with ThreadPoolExecutor() as pool:
+            settled = pool.submit(report, database, channel, **news)
+            eventually(lambda: waits_for_a_lock(database))
+            recording.execute(update(Delivery).values(attempts=2))
+            recording.execute(update(Message).values(status="sent"))
+            recording.commit()
+            settled.result(timeout=PATIENCE)
+    assert only_delivery(database).status == "delivered"
+
+
+def waits_for_a_lock(database: Database) -> bool:
+    with database.transaction() as session:
+        waiting = text(
+            "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock')"
+        )
+        return bool(session.scalar(waiting))

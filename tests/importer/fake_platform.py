@@ -150,6 +150,7 @@ class FakePlatform:
             typing=False,
             max_text=2000,
             readable_messages=readable,
+            most_listed=1000 if lists is Lists.BARE_MESSAGES else 100,
             lists_messages=lists is Lists.BARE_MESSAGES,
         )
         self.name = f"fake{next(_numbers)}"  # no breaker of one trips for another

@@ -30,9 +30,11 @@ from tests.importer.fake_platform import (
     FakePlatform,
     Lists,
     StillClock,
+    Vice,
 )
 
 WHOLE, INSTAGRAM, MESSENGER = Lists.WHOLE_THREADS, Lists.THREADS, Lists.NEWEST_MESSAGES
+SMS = Lists.BARE_MESSAGES
 threaded = pytest.mark.parametrize("lists", [MESSENGER, WHOLE, INSTAGRAM])
 
 
@@ -181,7 +183,34 @@ def test_where_the_platform_gives_no_more_no_more_is_asked_for(
         platform.write(f"t{number}", at=NINE - HOUR)
     desk.connect(platform)
     desk.read_history()
-    assert asked(platform) == [25, 50, 30, 30]
+    assert asked(platform) == [25, 50, 100, 30]
+
+
+def test_one_short_answer_is_chance(desk: Desk, clock: StillClock) -> None:
+    platform = FakePlatform(clock, MESSENGER)
+    for number in range(100):
+        platform.write(f"t{number}", at=NINE - HOUR)
+    desk.connect(platform)
+    platform.script.extend([Vice.SHORT])
+    desk.read_history()
+    assert asked(platform) == [25, 50, 100]
+
+
+def test_bare_messages_are_asked_for_by_the_hundred_where_many_are_to_come(
+    desk: Desk, clock: StillClock
+) -> None:
+    platform = FakePlatform(clock, SMS)
+    desk.connect(platform)
+    desk.poll()
+    clock.advance(MINUTE)
+    for _ in range(30):
+        platform.write("A")
+    desk.poll()
+    platform.script.extend([None, RetryLater("no", platform="fake")])
+    desk.poll()
+    desk.restart()
+    desk.poll()
+    assert asked(platform) == [200, 50, 110, 200]
 
 
 def test_what_was_refused_is_not_asked_for_again_at_once_and_then_little_by_little(

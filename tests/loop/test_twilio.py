@@ -497,7 +497,7 @@ def test_a_link_abroad_is_not_followed(shop: Shop) -> None:
         writes(shop, f"line {number}")
     opens(shop)
     shop.imports()
-    for number in range(60):
+    for number in range(240):
         writes(shop, f"new line {number}")
     shop.world.faults.add("foreign_next", match={"kind": "list"})
     shop.wait(seconds=5)
@@ -507,7 +507,7 @@ def test_a_link_abroad_is_not_followed(shop: Shop) -> None:
     shop.world.faults.clear()
     shop.wait(minutes=1)
     shop.imports()
-    assert len(shop.rows(Message)) == 120
+    assert len(shop.rows(Message)) == 300
 
 
 def test_the_buffer_is_the_same_as_anywhere(shop: Shop) -> None:
