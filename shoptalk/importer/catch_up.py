@@ -5,7 +5,6 @@ wrote after it waits meanwhile, some ten minutes, or it would be answered first;
 by our side is stored at once, for a person who has answered is not talked over.
 """
 
-from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from itertools import takewhile
@@ -18,9 +17,9 @@ from shoptalk.errors import BadPayload, ChannelStopped, GiveUp, PlatformError, R
 from shoptalk.importer.harvest import Harvest
 from shoptalk.importer.reader import Reader
 from shoptalk.importer.report import RunReport, storable
-from shoptalk.importer.threads import Stretch, read_back_to, rows_of
+from shoptalk.importer.threads import Stretch, by_our_side, read_back_to, rows_of
 from shoptalk.platforms.base import ThreadSlice
-from shoptalk.types import InboundMessage, SenderType
+from shoptalk.types import SenderType
 
 READ_AGAIN_FIRST = timedelta(seconds=10)
 READ_AGAIN_LONGEST = timedelta(hours=6)
@@ -113,7 +112,7 @@ class CatchUp:
             return False
         rows = rows_of(piece, way.messages[waiting:], history_complete=way.at_beginning)
         newer = rows_of(piece, way.messages[:waiting], history_complete=False)
-        ready = [*rows.messages, *_by_our_side(newer.messages)]
+        ready = [*rows.messages, *by_our_side(newer.messages)]
         self._harvest.add(replace(rows, messages=ready, updated_at=None))
         reason = "a record of the thread makes no sense"
         self._set_thread_aside(piece, reason, since=since, until=until, failures=failures)
@@ -171,12 +170,7 @@ def kept_aside(piece: ThreadSlice, *, for_good: bool) -> ThreadRows:
     written first; a part that cannot be read at all is not waited for.
     """
     shown = shown_of(piece)
-    return shown if for_good else replace(shown, messages=_by_our_side(shown.messages))
-
-
-def _by_our_side(messages: Sequence[InboundMessage]) -> Sequence[InboundMessage]:
-    """Without the customer's: that a person has answered is to be known at once."""
-    return [message for message in messages if message.sender_type != SenderType.CUSTOMER]
+    return shown if for_good else replace(shown, messages=by_our_side(shown.messages))
 
 
 def is_waited_for(known: KnownThread, now: datetime) -> bool:

@@ -37,8 +37,9 @@ from shoptalk.importer.keywords import words_of
 from shoptalk.importer.plan import DAY, SPARE_FROM_PERCENT, PollPlan, sparing
 from shoptalk.importer.reader import Reader
 from shoptalk.importer.report import RunReport
+from shoptalk.importer.threads import by_our_side
 from shoptalk.platforms.base import Page, ThreadSlice
-from shoptalk.types import OUR_SIDE, Clock
+from shoptalk.types import Clock
 
 ONE_SECOND = timedelta(seconds=1)
 _NO_END = "the list has led from one page to itself"
@@ -168,12 +169,9 @@ class Harvest:
         since = self._held_back.get(rows.thread_id)
         if since is None:
             return rows
-        ready = [
-            each
-            for each in rows.messages
-            if each.sender_type in OUR_SIDE or each.created_at < since
-        ]
-        return replace(rows, messages=ready, updated_at=None)
+        before = [each for each in rows.messages if each.created_at < since]
+        ours = by_our_side([each for each in rows.messages if each.created_at >= since])
+        return replace(rows, messages=[*before, *ours], updated_at=None)
 
     @property
     def _lists_messages(self) -> bool:

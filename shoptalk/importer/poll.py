@@ -217,7 +217,8 @@ class _Walk:
         the thread is read once more when nothing can be late any longer.
         """
         moment = changed_at(piece)
-        if not piece.messages or moment is None or moment < self._look_back_to:
+        shows_nothing = not piece.messages and not piece.unreadable
+        if shows_nothing or moment is None or moment < self._look_back_to:
             return
         if moment <= self._harvest.known_whole_until:
             return

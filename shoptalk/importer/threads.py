@@ -12,7 +12,7 @@ from shoptalk.importer.reader import Reader
 from shoptalk.importer.report import RunReport
 from shoptalk.importer.report import storable as storable
 from shoptalk.platforms.base import ThreadSlice
-from shoptalk.types import Attachment, Customer, InboundMessage, Unreadable
+from shoptalk.types import OUR_SIDE, Attachment, Customer, InboundMessage, Unreadable
 
 TIMES_ASKED = 3  #: for one page of a thread, before it is taken to repeat itself
 
@@ -112,6 +112,20 @@ def rows_of(
         history_complete=history_complete,
         custody=piece.custody,
     )
+
+
+def by_our_side(messages: Sequence[InboundMessage]) -> Sequence[InboundMessage]:
+    """What our side wrote among messages that wait: that a person has answered is to be known.
+
+    But not what is of the same second as one that waits, or as the oldest, before which something
+    could not be read: of one second, what is stored first counts as written first.
+    """
+    moments = [each.created_at for each in messages]
+    waiting = {each.created_at for each in messages if each.sender_type not in OUR_SIDE}
+    waiting |= {min(moments)} if moments else set()
+    return [
+        each for each in messages if each.sender_type in OUR_SIDE and each.created_at not in waiting
+    ]
 
 
 def _storable_or_none(text: str | None) -> str | None:

@@ -123,21 +123,40 @@ def test_a_hole_in_what_was_written_before_the_cut_over_holds_nothing_back(
     assert gathered(desk) == ["new"]
 
 
-def test_what_a_person_wrote_after_it_is_known_at_once(desk: Desk, platform: FakePlatform) -> None:
-    platform.write("A", "hole", is_broken=True)
+def test_what_a_person_wrote_after_it_is_known_at_once(
+    desk: Desk, platform: FakePlatform, clock: StillClock
+) -> None:
+    spoilt = platform.write("A", "hole", is_broken=True)
     platform.write("A", "after")
+    clock.advance(SECOND)
     platform.write("A", "by a person", side=SenderType.EMPLOYEE)
     desk.poll()
     assert desk.texts("A") == ["by a person"]
+    spoilt.is_broken = False
+    polls_for(desk, clock, 2 * MINUTE)
+    assert desk.texts("A") == ["hole", "after", "by a person"]
+
+
+@pytest.mark.parametrize("texts", [["hole"], ["hole", "after"]])
+def test_in_one_second_what_a_person_wrote_after_it_keeps_its_place(
+    desk: Desk, platform: FakePlatform, clock: StillClock, texts: list[str]
+) -> None:
+    spoilt, *_ = [platform.write("A", text, is_broken=text == "hole") for text in texts]
+    platform.write("A", "by a person", side=SenderType.EMPLOYEE)
+    desk.poll()
+    spoilt.is_broken = False
+    polls_for(desk, clock, 2 * MINUTE)
+    assert desk.texts("A") == [*texts, "by a person"]
 
 
 def test_what_a_person_wrote_is_known_though_the_thread_cannot_be_read(
-    desk: Desk, platform: FakePlatform
+    desk: Desk, platform: FakePlatform, clock: StillClock
 ) -> None:
     if platform.lists is Lists.THREADS:
         pytest.skip("its list shows no messages")
     for number in range(11):  # more than a page shows
         platform.write("A", f"#{number}")
+    clock.advance(SECOND)
     platform.write("A", "by a person", side=SenderType.EMPLOYEE)
     platform.broken_threads["A"] = RetryLater("no", platform="fake")
     desk.poll()
@@ -176,6 +195,22 @@ def test_what_comes_in_the_second_of_a_hole_waits_for_it(
     spoilt.is_broken = False
     polls_for(desk, clock, OVERLAP + 2 * MINUTE)
     assert gathered(desk) == ["before", "hole", "after"]
+
+
+def test_a_late_message_is_found_behind_a_page_that_shows_a_hole_alone(
+    desk: Desk, clock: StillClock
+) -> None:
+    platform = FakePlatform(clock, Lists.NEWEST_MESSAGES, shown=1)
+    desk.connect(platform)
+    desk.poll()
+    clock.advance(MINUTE)
+    platform.write("A", "late", shown_after=40 * SECOND)
+    platform.write("A", "in time")
+    desk.poll()
+    platform.write("A", "hole", is_broken=True)
+    clock.advance(MINUTE)
+    polls_for(desk, clock, 2 * OVERLAP)
+    assert set(desk.texts("A")) == {"late", "in time"}
 
 
 steps: st.SearchStrategy[Step] = st.one_of(
