@@ -118,7 +118,10 @@ def status(app: App, as_json: bool) -> None:
 def _gap_line(gap: Mapping[str, Any]) -> str:
     """What could not be read, as far as it is known."""
     where = f"thread {gap['thread_id']}" if gap["thread_id"] else "the list"
-    words = {"from": "from", "to": "to", "at_most": "at most"}
-    known = [f"{said} {gap[name]}" for name, said in words.items() if gap[name] is not None]
+    known = [
+        f"{name.replace('_', ' ')} {gap[name]}"
+        for name in ("from", "to", "at_most")
+        if gap[name] is not None
+    ]
     extent = f" ({', '.join(known)})" if known else ""
     return f"gap in {where} of channel {gap['channel_id']}: {gap['reason']}{extent}"

@@ -18,6 +18,9 @@ class KnownThread:
     broken_until: datetime | None  #: reading it failed; not tried again before
     read_failures: int
 
+    def may_be_tried(self, now: datetime) -> bool:
+        return self.broken_until is None or self.broken_until <= now
+
 
 def find_threads(
     session: Session, channel_id: int, thread_ids: Sequence[str]

@@ -55,8 +55,8 @@ class CatchUp:
         stored_until: datetime | None,
         changed_at: datetime | None,
         failures: int,
-    ) -> bool:
-        """Read a thread on from what is stored of it; whether that went well.
+    ) -> None:
+        """Read a thread on from what is stored of it.
 
         Args:
             stored_until: platform time; None: nothing is.
@@ -87,12 +87,16 @@ class CatchUp:
             self._set_thread_aside(
                 piece, str(exc), since=stop_at, until=changed_at, failures=failures
             )
-            return False
+            return
         self._failed_in_a_row = 0
         if self.holds_back(piece, way, since=stop_at, until=changed_at, failures=failures):
-            return False
+            return
         self._harvest.add(rows_of(piece, way.messages, history_complete=way.at_beginning))
-        return True
+        if changed_at is not None and (way.holes or not piece.messages):
+            # Times are whole seconds: another message may come in the second of the last one and
+            # leave the list as it is. A list that shows messages shows it; this one does not.
+            # And a record that made no sense may make some later.
+            self._harvest.read_again(piece.thread_id, wait=self._overlap, failed=False)
 
     def holds_back(
         self,
@@ -175,8 +179,7 @@ def kept_aside(piece: ThreadSlice, *, for_good: bool) -> ThreadRows:
 
 def is_waited_for(known: KnownThread, now: datetime) -> bool:
     """Whether reading the thread failed lately, and not for good."""
-    is_due = known.broken_until is None or known.broken_until <= now
-    return not is_due and known.read_failures < UNREADABLE_AFTER
+    return not known.may_be_tried(now) and known.read_failures < UNREADABLE_AFTER
 
 
 def shown_of(piece: ThreadSlice) -> ThreadRows:

@@ -173,7 +173,7 @@ class _Walk:
                 self._read_listed(piece, stored_until=None)
             elif not _changed(piece, known):
                 self._keep_what_is_shown(piece, known)
-            elif known.broken_until is None or known.broken_until <= self._clock():
+            elif known.may_be_tried(self._clock()):
                 self._read_listed(
                     piece, stored_until=known.thread_updated_at, failures=known.read_failures
                 )
@@ -199,16 +199,9 @@ class _Walk:
     ) -> None:
         if piece.updated_at is not None:
             self._tried[piece.thread_id] = piece.updated_at
-        unreadable = self._report.unreadable
-        was_read = self._threads.read(
+        self._threads.read(
             piece, stored_until=stored_until, changed_at=piece.updated_at, failures=failures
         )
-        has_holes = self._report.unreadable > unreadable
-        if was_read and piece.updated_at is not None and (has_holes or not piece.messages):
-            # Times are whole seconds: another message may come in the second of the last one and
-            # leave the list as it is. A list that shows messages shows it; this one does not.
-            # And a record that made no sense may make some later.
-            self._harvest.read_again(piece.thread_id, wait=self._overlap, failed=False)
 
     def _keep_what_is_shown(self, piece: ThreadSlice, known: KnownThread) -> None:
         """Messages on the page cost nothing more, and one of them may have come late.

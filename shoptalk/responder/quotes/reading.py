@@ -201,20 +201,14 @@ class Reader(BareNumbers):
         while words[-1] == 0:  # "ninety and"
             words.pop()
         last = first + len(words) - 1
-        value = self._sum(words, first)
-        if (
-            value <= A_DOZEN
-            or self._at(last + 1).means is not None
-            or (self._mark_before(first) is not None)
-        ):
+        value, follower = self._sum(words, first), self._at(last + 1)
+        has_mark = follower.means is not None or self._mark_before(first) is not None
+        is_other = is_in(PIECES, follower.text) or self._percent_after(last) is not None
+        if value <= A_DOZEN or has_mark or is_other:
             return None
-        if is_in(PIECES, self._at(last + 1).text) or self._percent_after(last) is not None:
+        if not self._is_announced(first, last + 1, value):
             return None
-        return (
-            self._made(first, last, [value], [])
-            if self._is_announced(first, last + 1, value)
-            else None
-        )
+        return self._made(first, last, [value], [])
 
     def _sum(self, words: Sequence[int | None], first: int) -> Decimal:
         """What number words that begin at a token come to."""
