@@ -17,11 +17,12 @@ from itertools import count
 from threading import RLock
 from typing import Any
 
-from sqlalchemy import delete, select
+from sqlalchemy import delete, select, text
 
 from shoptalk.db.channels import get_workspace
 from shoptalk.db.engine import Database
-from shoptalk.db.models import ChannelIntegration, Circuit, Conversation, ImportRun, Message
+from shoptalk.db.models import Base, ChannelIntegration, Circuit, Conversation, ImportRun, Message
+from shoptalk.db.selection import BufferPolicy, gather
 from shoptalk.errors import GiveUp, PlatformError, TooMuchData
 from shoptalk.importer.channels import Importer
 from shoptalk.importer.pace import Pace
@@ -46,6 +47,7 @@ SECOND, MINUTE, HOUR, DAY = (
     timedelta(days=1),
 )
 OVERLAP = 2 * MINUTE
+AT_ONCE = BufferPolicy(quiet=timedelta(0), most_messages=1, longest=timedelta(0))
 INSTAGRAM_READABLE = 20
 
 Place = tuple[datetime, int]
@@ -379,6 +381,13 @@ def _read_cursor(cursor: str) -> Place:
     return datetime.fromisoformat(at), int(order)
 
 
+def empty(database: Database) -> None:
+    """For the next example of a property: what a test began with."""
+    with database.transaction() as session:
+        names = ", ".join(table.name for table in Base.metadata.sorted_tables)
+        session.execute(text(f"TRUNCATE {names} RESTART IDENTITY CASCADE"))
+
+
 class Desk:
     """Channels of one database, each on a platform of its own, and the importer for them."""
 
@@ -467,6 +476,12 @@ class Desk:
 
     def texts(self, thread_id: str | None = None, channel_id: int = 0) -> list[str]:
         return [message.content for message in self.messages(thread_id, channel_id)]
+
+    def gathered(self, thread_id: str = "A") -> list[str]:
+        """The texts of what is or was to be answered by now, oldest first."""
+        with self.database.transaction() as session:
+            gather(session, AT_ONCE, now=self.clock())
+        return [message.content for message in self.messages(thread_id) if message.turn_id]
 
     def runs(self, channel_id: int = 0) -> list[ImportRun]:
         with self.database.transaction() as session:

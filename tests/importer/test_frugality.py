@@ -7,7 +7,6 @@ import pytest
 
 from shoptalk.commands.progress import time_left
 from shoptalk.db.channels import begin_backfill
-from shoptalk.db.engine import Database
 from shoptalk.errors import BadPayload, PlatformError, RetryLater, Throttled, TimedOut, TooMuchData
 from shoptalk.importer.history import MOST_USAGE, Progress
 from shoptalk.importer.pace import Pace
@@ -36,16 +35,6 @@ from tests.importer.fake_platform import (
 WHOLE, INSTAGRAM, MESSENGER = Lists.WHOLE_THREADS, Lists.THREADS, Lists.NEWEST_MESSAGES
 SMS = Lists.BARE_MESSAGES
 threaded = pytest.mark.parametrize("lists", [MESSENGER, WHOLE, INSTAGRAM])
-
-
-@pytest.fixture
-def clock() -> StillClock:
-    return StillClock()
-
-
-@pytest.fixture
-def desk(database: Database, clock: StillClock) -> Desk:
-    return Desk(database, clock)
 
 
 def old_shop(desk: Desk, *sizes: int, lists: Lists = WHOLE) -> FakePlatform:

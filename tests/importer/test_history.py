@@ -52,16 +52,6 @@ INTERRUPTIONS: list[PlatformError] = [
 ]
 
 
-@pytest.fixture
-def clock() -> StillClock:
-    return StillClock()
-
-
-@pytest.fixture
-def desk(database: Database, clock: StillClock) -> Desk:
-    return Desk(database, clock)
-
-
 def old_shop(
     desk: Desk,
     lists: Lists = MESSENGER,

@@ -5,11 +5,8 @@ from datetime import timedelta
 import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import text
 
 from shoptalk.db.engine import Database
-from shoptalk.db.models import Base
-from shoptalk.db.selection import BufferPolicy, gather
 from shoptalk.errors import RetryLater
 from shoptalk.importer.catch_up import READ_AGAIN_FIRST, UNREADABLE_AFTER
 from shoptalk.types import SenderType
@@ -24,20 +21,10 @@ from tests.importer.fake_platform import (
     Step,
     StillClock,
     Vice,
+    empty,
 )
 
-AT_ONCE = BufferPolicy(quiet=timedelta(0), most_messages=1, longest=timedelta(0))
 OF_THREADS = [Lists.NEWEST_MESSAGES, Lists.THREADS]
-
-
-@pytest.fixture
-def clock() -> StillClock:
-    return StillClock()
-
-
-@pytest.fixture
-def desk(database: Database, clock: StillClock) -> Desk:
-    return Desk(database, clock)
 
 
 @pytest.fixture(params=OF_THREADS)
@@ -48,13 +35,6 @@ def platform(desk: Desk, clock: StillClock, request: pytest.FixtureRequest) -> F
     desk.poll()
     clock.advance(MINUTE)
     return platform
-
-
-def gathered(desk: Desk, thread_id: str = "A") -> list[str]:
-    """The texts of what is or was to be answered by now, oldest first."""
-    with desk.database.transaction() as session:
-        gather(session, AT_ONCE, now=desk.clock())
-    return [message.content for message in desk.messages(thread_id) if message.turn_id]
 
 
 def polls_for(desk: Desk, clock: StillClock, span: timedelta) -> None:
@@ -74,11 +54,11 @@ def test_what_came_after_it_waits_and_what_came_before_it_does_not(
     report = desk.poll()
     assert (report.error, report.unreadable) == (None, 1)
     assert [gap["reason"] for gap in report.gaps] == ["a record of the thread makes no sense"]
-    assert gathered(desk) == ["before"]
-    assert gathered(desk, "B") == ["of another thread"]
+    assert desk.gathered() == ["before"]
+    assert desk.gathered("B") == ["of another thread"]
     spoilt.is_broken = False
     polls_for(desk, clock, 2 * MINUTE)
-    assert gathered(desk) == ["before", "hole", "after"]
+    assert desk.gathered() == ["before", "hole", "after"]
 
 
 def test_what_stays_senseless_is_waited_for_so_often_and_no_longer(
@@ -88,15 +68,15 @@ def test_what_stays_senseless_is_waited_for_so_often_and_no_longer(
     platform.write("A", "after")
     for failures in range(UNREADABLE_AFTER):
         desk.poll()
-        assert gathered(desk) == []
+        assert desk.gathered() == []
         assert desk.conversation("A").read_failures == failures + 1
         clock.advance(2**failures * READ_AGAIN_FIRST)
     desk.poll()
-    assert gathered(desk) == ["after"]
+    assert desk.gathered() == ["after"]
     clock.advance(10 * SECOND)
     platform.write("A", "later")
     desk.poll()
-    assert gathered(desk) == ["after", "later"], "it is not waited for once more"
+    assert desk.gathered() == ["after", "later"], "it is not waited for once more"
 
 
 def test_what_is_stored_is_not_younger_for_a_hole_before_it(
@@ -109,7 +89,7 @@ def test_what_is_stored_is_not_younger_for_a_hole_before_it(
     clock.advance(10 * SECOND)
     platform.write("A", "new")
     desk.poll()
-    assert gathered(desk) == ["spoilt only later", "known", "new"]
+    assert desk.gathered() == ["spoilt only later", "known", "new"]
 
 
 def test_a_hole_in_what_was_written_before_the_cut_over_holds_nothing_back(
@@ -120,7 +100,7 @@ def test_a_hole_in_what_was_written_before_the_cut_over_holds_nothing_back(
     platform.write("A", "old", at=connected - 30 * SECOND)
     platform.write("A", "new")
     desk.poll()
-    assert gathered(desk) == ["new"]
+    assert desk.gathered() == ["new"]
 
 
 def test_what_a_person_wrote_after_it_is_known_at_once(
@@ -173,11 +153,11 @@ def test_what_waits_is_not_brought_in_by_the_walk_into_history(
     platform.write("A", "after")
     desk.poll()
     desk.read_history()
-    assert gathered(desk) == []
+    assert desk.gathered() == []
     assert "old 0" in desk.texts("A")
     spoilt.is_broken = False
     polls_for(desk, clock, 2 * MINUTE)
-    assert gathered(desk) == ["hole", "after"]
+    assert desk.gathered() == ["hole", "after"]
 
 
 def test_what_comes_in_the_second_of_a_hole_waits_for_it(
@@ -189,12 +169,12 @@ def test_what_comes_in_the_second_of_a_hole_waits_for_it(
     spoilt = platform.write("A", "hole", is_broken=True)
     platform.write("A", "after")
     desk.poll()
-    assert gathered(desk) == ["before"]
+    assert desk.gathered() == ["before"]
     polls_for(desk, clock, 50 * SECOND)
-    assert gathered(desk) == ["before"]
+    assert desk.gathered() == ["before"]
     spoilt.is_broken = False
     polls_for(desk, clock, OVERLAP + 2 * MINUTE)
-    assert gathered(desk) == ["before", "hole", "after"]
+    assert desk.gathered() == ["before", "hole", "after"]
 
 
 def test_a_late_message_is_found_behind_a_page_that_shows_a_hole_alone(
@@ -239,9 +219,7 @@ def test_whatever_makes_no_sense_nothing_is_answered_before_what_was_written_fir
     database: Database, story: list[tuple[str, object, int]], lists: Lists, shown: int
 ) -> None:
     """Some 20 events of less than 8 seconds: nothing is given up meanwhile."""
-    with database.transaction() as session:
-        names = ", ".join(table.name for table in Base.metadata.sorted_tables)
-        session.execute(text(f"TRUNCATE {names} RESTART IDENTITY CASCADE"))
+    empty(database)
     clock = StillClock()
     platform, desk = FakePlatform(clock, lists, shown=shown), Desk(database, clock)
     desk.connect(platform)
@@ -267,7 +245,7 @@ def test_whatever_makes_no_sense_nothing_is_answered_before_what_was_written_fir
         desk.poll()
         assert_in_order(desk, platform)
     for thread_id, talk in platform.talks.items():
-        assert gathered(desk, thread_id) == [written.text for written in talk.messages]
+        assert desk.gathered(thread_id) == [written.text for written in talk.messages]
 
 
 def mend(platform: FakePlatform) -> None:
@@ -278,6 +256,6 @@ def mend(platform: FakePlatform) -> None:
 
 def assert_in_order(desk: Desk, platform: FakePlatform) -> None:
     for thread_id, talk in platform.talks.items():
-        answered = set(gathered(desk, thread_id))
+        answered = set(desk.gathered(thread_id))
         marks = [written.text in answered for written in talk.messages]
         assert marks == sorted(marks, reverse=True), "those that were written first, first"

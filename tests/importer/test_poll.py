@@ -8,7 +8,6 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from shoptalk.db.engine import Database
 from shoptalk.errors import (
     BadPayload,
     ChannelStopped,
@@ -45,16 +44,6 @@ WAIT_SECONDS = 20.0  # for another thread; never waited for when all is well
 
 both = pytest.mark.parametrize("lists", [MESSENGER, INSTAGRAM])
 all_kinds = pytest.mark.parametrize("lists", [MESSENGER, INSTAGRAM, SMS])
-
-
-@pytest.fixture
-def clock() -> StillClock:
-    return StillClock()
-
-
-@pytest.fixture
-def desk(database: Database, clock: StillClock) -> Desk:
-    return Desk(database, clock)
 
 
 def error(kind: type[PlatformError]) -> PlatformError:

@@ -1,15 +1,10 @@
 """A list of bare messages that was not read whole: what was stored of it waits for the rest."""
 
-from datetime import timedelta
-
 import pytest
 from hypothesis import Phase, example, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import text
 
 from shoptalk.db.engine import Database
-from shoptalk.db.models import Base
-from shoptalk.db.selection import BufferPolicy, gather
 from shoptalk.db.unread import WAITS_FOR
 from shoptalk.errors import BadPayload, PlatformError, RetryLater
 from tests.importer.fake_platform import (
@@ -23,20 +18,10 @@ from tests.importer.fake_platform import (
     Step,
     StillClock,
     Vice,
+    empty,
 )
 
 BROKE_OFF = RetryLater("no", platform="fake")
-AT_ONCE = BufferPolicy(quiet=timedelta(0), most_messages=1, longest=timedelta(0))
-
-
-@pytest.fixture
-def clock() -> StillClock:
-    return StillClock()
-
-
-@pytest.fixture
-def desk(database: Database, clock: StillClock) -> Desk:
-    return Desk(database, clock)
 
 
 @pytest.fixture
@@ -47,13 +32,6 @@ def platform(desk: Desk, clock: StillClock) -> FakePlatform:
     desk.poll()
     clock.advance(MINUTE)
     return platform
-
-
-def gathered(desk: Desk, thread_id: str = "A") -> list[str]:
-    """The texts of what is or was to be answered by now, oldest first."""
-    with desk.database.transaction() as session:
-        gather(session, AT_ONCE, now=desk.clock())
-    return [message.content for message in desk.messages(thread_id) if message.turn_id]
 
 
 def breaks_off(desk: Desk, platform: FakePlatform, *, after: int) -> None:
@@ -68,9 +46,9 @@ def test_what_a_walk_read_that_broke_off_is_stored_and_waits(
         platform.write("A", f"#{number}")
     breaks_off(desk, platform, after=2)
     assert desk.texts() == ["#1", "#2"]
-    assert gathered(desk) == []
+    assert desk.gathered() == []
     desk.poll()
-    assert gathered(desk) == ["#0", "#1", "#2"]
+    assert desk.gathered() == ["#0", "#1", "#2"]
 
 
 def test_what_was_read_before_it_broke_off_waits_for_nothing(
@@ -82,8 +60,8 @@ def test_what_was_read_before_it_broke_off_waits_for_nothing(
     platform.write("A", "missed")
     platform.write("B", "seen")
     breaks_off(desk, platform, after=1)
-    assert gathered(desk) == ["known"]
-    assert gathered(desk, "B") == []
+    assert desk.gathered() == ["known"]
+    assert desk.gathered("B") == []
 
 
 def test_walks_that_break_off_again_and_again_are_waited_for_so_long_and_no_longer(
@@ -94,10 +72,10 @@ def test_walks_that_break_off_again_and_again_are_waited_for_so_long_and_no_long
     breaks_off(desk, platform, after=1)
     began = clock()
     while clock() - began < WAITS_FOR:
-        assert gathered(desk) == []
+        assert desk.gathered() == []
         clock.advance(MINUTE)
         breaks_off(desk, platform, after=1)
-    assert gathered(desk) == ["#1"]
+    assert desk.gathered() == ["#1"]
 
 
 def test_a_walk_that_broke_off_at_once_makes_nothing_wait(
@@ -128,7 +106,7 @@ def test_a_walk_begun_before_another_broke_off_does_not_speak_for_it(
     platform.before_call = another_breaks_off
     desk.importer.poll(channel)
     assert desk.channel().unread_since is not None
-    assert gathered(desk) == []
+    assert desk.gathered() == []
 
 
 def test_a_walk_during_which_another_broke_off_puts_in_order_what_that_one_stored(
@@ -146,7 +124,7 @@ def test_a_walk_during_which_another_broke_off_puts_in_order_what_that_one_store
     desk.poll()
     assert desk.texts() == ["#0", "#1", "#2"]
     desk.poll()
-    assert gathered(desk) == ["#0", "#1", "#2"]
+    assert desk.gathered() == ["#0", "#1", "#2"]
 
 
 def test_a_spoilt_record_is_waited_for_with_the_watermark(
@@ -158,12 +136,12 @@ def test_a_spoilt_record_is_waited_for_with_the_watermark(
     report = desk.poll()
     assert (report.error, report.unreadable, report.gaps) == (None, 1, [])
     assert desk.channel().last_fetch_timestamp == before
-    assert gathered(desk) == []
+    assert desk.gathered() == []
 
     clock.advance(2 * OVERLAP)
     spoilt.is_broken = False
     desk.poll()
-    assert gathered(desk) == ["#0", "#1"]
+    assert desk.gathered() == ["#0", "#1"]
     assert desk.channel().last_fetch_timestamp != before
     assert desk.gaps() == []
 
@@ -179,14 +157,14 @@ def test_a_record_that_stays_spoilt_is_declared_once_and_waited_for_no_longer(
     [gap] = desk.gaps()
     assert "made no sense for 15 minutes" in gap["reason"]
     assert gap["at_most"] == 1
-    assert gathered(desk) == ["#1"]
+    assert desk.gathered() == ["#1"]
     for _ in range(2):
         clock.advance(HOUR)
         platform.write("A", "later")
         desk.poll()
     assert desk.channel().unread_since is None, "it has left the part that is read again"
     assert len(desk.gaps()) == 1
-    assert gathered(desk) == ["#1", "later", "later"]
+    assert desk.gathered() == ["#1", "later", "later"]
 
 
 def test_lists_of_threads_wait_for_nothing_of_the_kind(desk: Desk, clock: StillClock) -> None:
@@ -197,7 +175,7 @@ def test_lists_of_threads_wait_for_nothing_of_the_kind(desk: Desk, clock: StillC
     platform.write("B")
     platform.write("A", "#0")
     breaks_off(desk, platform, after=1)
-    assert gathered(desk) == ["#0"]
+    assert desk.gathered() == ["#0"]
     assert desk.channel().unread_since is None
 
 
@@ -241,9 +219,7 @@ def test_whatever_breaks_off_nothing_is_answered_before_what_was_written_first(
     database: Database, story: list[tuple[str, object, int]], most_rows: int
 ) -> None:
     """Some 20 events of less than 40 seconds: nothing is given up meanwhile."""
-    with database.transaction() as session:
-        names = ", ".join(table.name for table in Base.metadata.sorted_tables)
-        session.execute(text(f"TRUNCATE {names} RESTART IDENTITY CASCADE"))
+    empty(database)
     clock = StillClock()
     platform, desk = (
         FakePlatform(clock, Lists.BARE_MESSAGES, most_rows=most_rows),
@@ -262,10 +238,10 @@ def test_whatever_breaks_off_nothing_is_answered_before_what_was_written_first(
         platform.script.clear()
         clock.advance(number * SECOND)
         for thread_id, talk in platform.talks.items():
-            answered = set(gathered(desk, thread_id))
+            answered = set(desk.gathered(thread_id))
             marks = [written.text in answered for written in talk.messages]
             assert marks == sorted(marks, reverse=True), "those that were written first, first"
     clock.advance(WAITS_FOR)
     desk.poll()
     for thread_id, talk in platform.talks.items():
-        assert gathered(desk, thread_id) == [written.text for written in talk.messages]
+        assert desk.gathered(thread_id) == [written.text for written in talk.messages]

@@ -1,6 +1,5 @@
 """A number without a currency is a price where the words around it say so, and only there."""
 
-from dataclasses import dataclass
 from decimal import Decimal
 
 import pytest
@@ -9,24 +8,10 @@ from hypothesis import strategies as st
 
 from shoptalk.responder.quotes import Shelf, find_amounts, unbacked
 from shoptalk.sandbox.dialogues import all_dialogues, live_dialogues
+from tests.responder.goods import Order, Product
 from tests.sandbox.clerk_shop import Counter, catalog
 
 QUICK = settings(max_examples=200)
-
-
-@dataclass(frozen=True)
-class Product:
-    name: str
-    price: Decimal
-    currency: str = "USD"
-    description: str = ""
-
-
-@dataclass(frozen=True)
-class Placed:
-    unit_price: Decimal
-    total: Decimal
-    currency: str = "USD"
 
 
 SHELF = Shelf.of([Product("Electric Kettle", Decimal("49.90")), Product("Mug", Decimal(20))])
@@ -228,7 +213,7 @@ def test_no_reply_of_the_clerk_is_refused() -> None:
         for group in dialogue.customer_groups():
             reply = counter.say(*group)
             orders = [
-                Placed(order["total"] / order["quantity"], order["total"])
+                Order(order["total"] / order["quantity"], order["total"])
                 for order in counter.till.orders
             ]
             assert unbacked(reply, shelf=shelf, orders=orders) == []

@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
 from decimal import Decimal
 from time import process_time
 
@@ -12,24 +11,10 @@ from hypothesis import strategies as st
 
 from shoptalk.responder.quotes import Shelf, find_amounts, find_discounts, unbacked
 from shoptalk.sandbox.dialogues import Dialogue, all_dialogues
+from tests.responder.goods import Order, Product
 
 CENT = Decimal("0.01")
 QUICK = settings(max_examples=150)
-
-
-@dataclass(frozen=True)
-class Product:
-    name: str
-    price: Decimal
-    currency: str = "USD"
-    description: str = ""
-
-
-@dataclass(frozen=True)
-class Order:
-    unit_price: Decimal
-    total: Decimal
-    currency: str = "USD"
 
 
 LAMP, KETTLE = Product("Desk Lamp", Decimal("150.01")), Product("Kettle", Decimal("100.00"))
