@@ -49,9 +49,10 @@ _STATEMENTS = (
     """,
     "ANALYZE conversations, ai_response_queue",  # for the join that follows
     """
-    INSERT INTO messages (conversation_id, message_id, content, sender_type, is_old, reply_sent,
-        created_at, imported_at, sequence_no, outcome, turn_id)
-    SELECT conversation.id, 'm_filled_' || row_number() OVER (), 'How much is the tea set? ' || n,
+    INSERT INTO messages (workspace_id, conversation_id, message_id, content, sender_type,
+        is_old, reply_sent, created_at, imported_at, sequence_no, outcome, turn_id)
+    SELECT conversation.workspace_id, conversation.id, 'm_filled_' || row_number() OVER (),
+        'How much is the tea set? ' || n,
         (ARRAY['customer', 'agent', 'customer', 'employee', 'customer'])[1 + n % 5], n < 6,
         n < 6 OR n % 5 IN (0, 2, 4) AND NOT (n = 9 AND conversation.id % 100 = 0),
         last_message_at - interval '1 minute' * (10 - n), last_message_at, n,

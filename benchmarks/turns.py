@@ -98,9 +98,9 @@ _CONVERSATIONS = text("""
     FROM generate_series(1, :customers) AS n
 """)
 _MESSAGES = text("""
-    INSERT INTO messages (conversation_id, message_id, content, sender_type, is_old, reply_sent,
-        created_at, imported_at, sequence_no)
-    SELECT conversation.id, 'm_' || conversation.id || '_' || n,
+    INSERT INTO messages (workspace_id, conversation_id, message_id, content, sender_type,
+        is_old, reply_sent, created_at, imported_at, sequence_no)
+    SELECT conversation.workspace_id, conversation.id, 'm_' || conversation.id || '_' || n,
         'How much is the tea set, and can I have it by Friday? ' || n,
         CASE WHEN n % 2 = 1 THEN 'customer' ELSE 'agent' END,
         n <= :earlier, n <= :earlier,

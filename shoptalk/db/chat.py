@@ -30,6 +30,7 @@ def keep_visitor(
 ) -> ChatVisitor:
     """The visitor of that id, made on first use. What is not told leaves what is known."""
     told = insert(ChatVisitor).values(
+        workspace_id=channel.workspace_id,
         channel_integration_id=channel.id,
         visitor_id=storable(visitor_id),
         name=storable(name) if name else None,
@@ -52,6 +53,7 @@ def open_session(session: Session, visitor: ChatVisitor, session_id: str) -> Cha
     session.execute(
         insert(ChatSession)
         .values(
+            workspace_id=visitor.workspace_id,
             channel_integration_id=visitor.channel_integration_id,
             visitor_id=visitor.id,
             session_id=storable(session_id),
@@ -139,6 +141,7 @@ def _write(
         if before is not None:
             return before
     written = ChatMessage(
+        workspace_id=locked.workspace_id,
         channel_integration_id=locked.channel_integration_id,
         session_id=locked.session_id,
         sender_type=sender_type,

@@ -43,7 +43,8 @@ def begin_sending(session: Session, turn: Turn, delivery: Delivery, *, now: date
 
 _RECORD_SENT = text("""
     WITH conversation AS (
-        SELECT id, sequence_last FROM conversations WHERE id = ANY(:conversation_ids)
+        SELECT id, workspace_id, sequence_last FROM conversations
+        WHERE id = ANY(:conversation_ids)
         ORDER BY channel_integration_id, thread_id FOR NO KEY UPDATE
     ), receipt AS (
         SELECT * FROM conversation JOIN unnest(
@@ -63,9 +64,9 @@ _RECORD_SENT = text("""
           AND deliveries.message_id <> receipt.message_id AND deliveries.attempts = 1
     ), stored AS (
         INSERT INTO messages (
-            conversation_id, message_id, content, sender_type, is_old, reply_sent, created_at,
-            imported_at, sequence_no, status)
-        SELECT id, message_id, content, 'agent', false, false, :now, :now,
+            workspace_id, conversation_id, message_id, content, sender_type, is_old, reply_sent,
+            created_at, imported_at, sequence_no, status)
+        SELECT workspace_id, id, message_id, content, 'agent', false, false, :now, :now,
             sequence_last + 1, 'sent'
         FROM receipt
         -- polling was quicker and took it for a person's

@@ -90,10 +90,10 @@ _UPSERT_CONVERSATIONS = text("""
 _INSERT_MESSAGES = text("""
     WITH touched AS (
         INSERT INTO messages (
-            conversation_id, message_id, content, sender_type, is_old, reply_sent, outcome,
-            created_at, imported_at, content_type, attachments, reply_to, sequence_no)
+            workspace_id, conversation_id, message_id, content, sender_type, is_old, reply_sent,
+            outcome, created_at, imported_at, content_type, attachments, reply_to, sequence_no)
         SELECT
-            row.conversation_id, row.message_id, row.content, row.sender_type,
+            :workspace_id, row.conversation_id, row.message_id, row.content, row.sender_type,
             row.created_at < :cut_over, row.created_at < :cut_over,
             CASE WHEN row.created_at < :cut_over AND row.sender_type = 'customer'
                 THEN CAST(:history AS text) END,
@@ -284,6 +284,7 @@ def _insert(
     touched = session.execute(
         _INSERT_MESSAGES,
         {
+            "workspace_id": channel.workspace_id,
             "cut_over": channel.connected_at,
             "unread_since": channel.unread_since,
             "history": Outcome.HISTORY,

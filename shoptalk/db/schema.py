@@ -1,8 +1,9 @@
 """Whether the schema fits the program, and bringing it there."""
 
+import time
 from typing import TYPE_CHECKING
 
-from sqlalchemy import text
+from sqlalchemy import Connection, text
 from sqlalchemy.exc import OperationalError, ProgrammingError
 
 from shoptalk.db.engine import Database
@@ -12,8 +13,9 @@ if TYPE_CHECKING:
     from alembic.config import Config
 
 #: oldest first; kept here so that a check need not load Alembic
-REVISIONS = ("0001", "0002", "0003", "0004", "0005", "0006", "0007", "0008", "0009")
+REVISIONS = ("0001", "0002", "0003", "0004", "0005", "0006", "0007", "0008", "0009", "0010")
 HEAD = REVISIONS[-1]
+WAIT_SECONDS = 0.1  #: between two looks whether another upgrade has ended
 UPGRADE_LOCK = 0x73686F70  #: any constant; two upgrades at once wait for each other on it
 
 
@@ -57,8 +59,7 @@ def upgrade(database: Database) -> str:
     from alembic import command
 
     with database.engine.connect() as connection:
-        connection.execute(text("SELECT pg_advisory_lock(:key)"), {"key": UPGRADE_LOCK})
-        connection.commit()
+        _wait_for_upgrade_lock(connection)
         try:
             config = alembic_config()
             config.attributes["connection"] = connection
@@ -69,6 +70,17 @@ def upgrade(database: Database) -> str:
             connection.execute(text("SELECT pg_advisory_unlock(:key)"), {"key": UPGRADE_LOCK})
             connection.commit()
     return HEAD
+
+
+def _wait_for_upgrade_lock(connection: Connection) -> None:
+    """Asked for again and again, in short transactions: an index that is built concurrently
+    waits for every transaction that is open, also for one that waits for this lock.
+    """
+    question = text("SELECT pg_try_advisory_lock(:key)")
+    while not connection.scalar(question, {"key": UPGRADE_LOCK}):
+        connection.commit()
+        time.sleep(WAIT_SECONDS)
+    connection.commit()
 
 
 def alembic_config() -> "Config":

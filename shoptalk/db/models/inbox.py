@@ -3,7 +3,14 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, UniqueConstraint, text
+from sqlalchemy import (
+    CheckConstraint,
+    ForeignKey,
+    ForeignKeyConstraint,
+    Index,
+    UniqueConstraint,
+    text,
+)
 from sqlalchemy.orm import Mapped, mapped_column
 
 from shoptalk.db.models.base import Base, Created, Key
@@ -15,6 +22,7 @@ class Conversation(Base):
     __tablename__ = "conversations"
     __table_args__ = (
         UniqueConstraint("channel_integration_id", "thread_id"),
+        UniqueConstraint("id", "workspace_id"),  # for the foreign key of messages
         CheckConstraint("status IN ('new', 'open', 'closed', 'pending')", "status"),
         CheckConstraint(
             "conversation_state IN ('idle', 'buffering', 'processing')", "conversation_state"
@@ -89,6 +97,10 @@ class Message(Base):
         CheckConstraint(
             "sender_type IN ('customer', 'employee', 'agent', 'note', 'activity')", "sender_type"
         ),
+        # A message and its conversation belong to one workspace: the database sees to it.
+        ForeignKeyConstraint(
+            ["conversation_id", "workspace_id"], ["conversations.id", "conversations.workspace_id"]
+        ),
         Index("ix_messages_conversation_place", "conversation_id", "created_at", "sequence_no"),
         Index(
             "ix_messages_waiting",
@@ -118,7 +130,8 @@ class Message(Base):
     )
 
     id: Mapped[Key]
-    conversation_id: Mapped[int] = mapped_column(ForeignKey("conversations.id"))
+    workspace_id: Mapped[int]
+    conversation_id: Mapped[int]
     message_id: Mapped[str] = mapped_column(unique=True)
     content: Mapped[str]
     sender_type: Mapped[str]

@@ -41,6 +41,7 @@ class ChannelIntegration(Base):
     __table_args__ = (
         # One account is answered by one shop only, or its customers would hear two.
         UniqueConstraint("channel", "external_id"),
+        UniqueConstraint("id", "workspace_id"),  # for the foreign keys of the web chat
         CheckConstraint("history_state IN ('waiting', 'done')", "history_state"),
     )
 

@@ -16,14 +16,26 @@ from sqlalchemy.orm import Mapped, mapped_column
 from shoptalk.db.models.base import Base, Created, Key
 
 
+def _channel_of_workspace() -> ForeignKeyConstraint:
+    """A row and its channel belong to one workspace."""
+    return ForeignKeyConstraint(
+        ["channel_integration_id", "workspace_id"],
+        ["channel_integrations.id", "channel_integrations.workspace_id"],
+    )
+
+
 class ChatVisitor(Base):
     """Somebody on the shop's own site, as far as he has told."""
 
     __tablename__ = "chat_visitors"
-    __table_args__ = (UniqueConstraint("channel_integration_id", "visitor_id"),)
+    __table_args__ = (
+        _channel_of_workspace(),
+        UniqueConstraint("channel_integration_id", "visitor_id"),
+    )
 
     id: Mapped[Key]
-    channel_integration_id: Mapped[int] = mapped_column(ForeignKey("channel_integrations.id"))
+    workspace_id: Mapped[int]
+    channel_integration_id: Mapped[int]
     visitor_id: Mapped[str]  # kept by his browser
     name: Mapped[str | None]
     phone: Mapped[str | None]
@@ -35,6 +47,7 @@ class ChatSession(Base):
 
     __tablename__ = "chat_sessions"
     __table_args__ = (
+        _channel_of_workspace(),
         UniqueConstraint("channel_integration_id", "session_id"),
         Index(
             "ix_chat_sessions_changed",
@@ -46,7 +59,8 @@ class ChatSession(Base):
     )
 
     id: Mapped[Key]
-    channel_integration_id: Mapped[int] = mapped_column(ForeignKey("channel_integrations.id"))
+    workspace_id: Mapped[int]
+    channel_integration_id: Mapped[int]
     visitor_id: Mapped[int] = mapped_column(ForeignKey("chat_visitors.id"), index=True)
     session_id: Mapped[str]
     changed_at: Mapped[datetime | None]  # its newest message's moment; None: nothing written yet
@@ -59,6 +73,7 @@ class ChatMessage(Base):
 
     __tablename__ = "chat_messages"
     __table_args__ = (
+        _channel_of_workspace(),
         CheckConstraint("sender_type IN ('customer', 'employee', 'agent')", "sender_type"),
         ForeignKeyConstraint(
             ["channel_integration_id", "session_id"],
@@ -79,7 +94,8 @@ class ChatMessage(Base):
     )
 
     id: Mapped[Key]
-    channel_integration_id: Mapped[int] = mapped_column(ForeignKey("channel_integrations.id"))
+    workspace_id: Mapped[int]
+    channel_integration_id: Mapped[int]
     session_id: Mapped[str]
     sender_type: Mapped[str]
     content: Mapped[str]
@@ -92,9 +108,15 @@ class Extraction(Base):
     """What was learnt from a conversation: a name, an address, an intent."""
 
     __tablename__ = "extractions"
+    __table_args__ = (
+        ForeignKeyConstraint(
+            ["conversation_id", "workspace_id"], ["conversations.id", "conversations.workspace_id"]
+        ),
+    )
 
     id: Mapped[Key]
-    conversation_id: Mapped[int] = mapped_column(ForeignKey("conversations.id"), index=True)
+    workspace_id: Mapped[int]
+    conversation_id: Mapped[int] = mapped_column(index=True)
     kind: Mapped[str]
     data: Mapped[dict[str, Any]]
     created_at: Mapped[Created]
