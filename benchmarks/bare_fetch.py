@@ -1,4 +1,4 @@
-"""The least that can be done: ask, parse, COPY, INSERT … ON CONFLICT. The measure for the import.
+"""The least there is: pycurl, orjson, COPY, INSERT … ON CONFLICT. The measure for the import.
 
 `python -m benchmarks.bare_fetch URL DATABASE_URL` prints what it took as a line of JSON. It asks
 as cheaply as anyone who knows the server's limits can: a conversation of up to 100 messages comes
@@ -8,12 +8,13 @@ with the list. It keeps one promise, a row a message, and no other.
 import json
 import sys
 from collections.abc import Iterator
-from http.client import HTTPConnection
+from io import BytesIO
 from typing import Any
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 import orjson
 import psycopg
+import pycurl
 
 from benchmarks.inbox import TOKEN
 from benchmarks.process import Meter
@@ -36,16 +37,18 @@ Row = tuple[str, str, str, str, str, str | None]
 
 class Fetch:
     def __init__(self, url: str) -> None:
-        target = urlsplit(url)
-        self._http = HTTPConnection(target.hostname or "", target.port)
-        self._path = target.path
-        self._headers = {"Authorization": f"Bearer {TOKEN}"}
+        self._url = url
+        self._http = pycurl.Curl()
+        self._http.setopt(pycurl.HTTPHEADER, [f"Authorization: Bearer {TOKEN}"])
         self.calls = 0
 
     def get(self, question: str) -> dict[str, Any]:
         self.calls += 1
-        self._http.request("GET", f"{self._path}/{quote(question, '/?=&')}", headers=self._headers)
-        answer: dict[str, Any] = orjson.loads(self._http.getresponse().read())
+        body = BytesIO()
+        self._http.setopt(pycurl.URL, f"{self._url}/{quote(question, '/?=&')}")
+        self._http.setopt(pycurl.WRITEDATA, body)
+        self._http.perform()
+        answer: dict[str, Any] = orjson.loads(body.getbuffer())
         return answer
 
     def rows(self) -> Iterator[list[Row]]:

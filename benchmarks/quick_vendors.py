@@ -28,6 +28,8 @@ class _Vendors(Talk):
     def take(self, question: Question) -> None:
         if question.path.endswith("/responses"):
             asyncio.get_running_loop().call_later(self._wait, question.answer, _RESPONSE)
+        elif question.path.endswith("/chat/completions"):
+            asyncio.get_running_loop().call_later(self._wait, question.answer, _COMPLETION)
         elif question.path.endswith("/counts"):
             question.answer(json.dumps(self._sent).encode())
         elif question.path.endswith("/moments"):
@@ -75,6 +77,24 @@ _RESPONSE = json.dumps(
             "output_tokens_details": {"reasoning_tokens": 0},
             "total_tokens": 920,
         },
+    }
+).encode()
+
+
+_COMPLETION = json.dumps(
+    {
+        "id": "chatcmpl_1",
+        "object": "chat.completion",
+        "created": 1,
+        "model": "gpt-6-luna",
+        "choices": [
+            {
+                "index": 0,
+                "finish_reason": "stop",
+                "message": {"role": "assistant", "content": REPLY, "refusal": None},
+            }
+        ],
+        "usage": {"prompt_tokens": 900, "completion_tokens": 20, "total_tokens": 920},
     }
 ).encode()
 

@@ -10,6 +10,8 @@ import itertools
 import multiprocessing
 import os
 import resource
+import subprocess
+import sys
 import tempfile
 import time
 from collections import Counter, defaultdict
@@ -23,6 +25,7 @@ from typing import Any
 import requests
 from sqlalchemy import text
 
+from benchmarks.process import ROOT
 from benchmarks.quick_vendors import quick_vendors
 from benchmarks.table import Figure, at_least
 from shoptalk.app import running
@@ -264,12 +267,44 @@ def shop() -> Iterator[tuple[Database, EmbeddedServer, Path]]:
             server.leave()
 
 
+def usual_stack(turns: int, *, processes: int) -> float:
+    """Turns a second of the stack that keeps no promise, on the same shop and vendors."""
+    with shop() as (database, server, home), quick_vendors() as vendors:
+        fill(database, home, turns)
+        cores = itertools.cycle(sorted(os.sched_getaffinity(0)))
+        command = [sys.executable, "-m", "benchmarks.usual_stack"]
+        workers = [
+            subprocess.Popen(
+                [*command, server.url, vendors, str(share), str(processes)],
+                cwd=ROOT,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                text=True,
+            )
+            for share in range(processes)
+        ]
+        for worker, core in zip(workers, cores, strict=False):
+            os.sched_setaffinity(worker.pid, {core})
+            assert worker.stdout is not None
+            worker.stdout.readline()
+        began = time.perf_counter()
+        for worker in workers:
+            worker.communicate("go\n")
+        seconds = time.perf_counter() - began
+        counts = requests.get(f"{vendors}/counts", timeout=60).json()
+        assert len(counts) == turns, len(counts)
+    return turns / seconds
+
+
 def measure(size: int) -> list[Figure]:
     at_once = run(size, model_seconds=0, processes=2, concurrency=30)
     slow_model = run(size, model_seconds=1, processes=1, concurrency=200)
     anywhere = run(size // 4, model_seconds=0, processes=2, concurrency=30, kept=False)
+    usual = usual_stack(size, processes=2)
     return [
         at_least("turns a second, model latency 0, two processes", at_once.a_second, 200),
+        at_least("the same, shoptalk / usual stack", at_once.a_second / usual, 1.5),
+        Figure(name="turns a second, usual stack, two processes", value=usual),
         at_least("turns a second, model latency 1 s, one process", slow_model.a_second, 100),
         Figure(name="latency 0, processes not kept to a core each", value=anywhere.a_second),
         Figure(name="CPU a turn, of the workers", value=1000 * at_once.cpu / size, unit="ms"),
