@@ -9,14 +9,12 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from itertools import takewhile
 
-from shoptalk.db.engine import Database
 from shoptalk.db.inbox import ThreadRows, find_stored
-from shoptalk.db.models import ChannelIntegration
 from shoptalk.db.threads import KnownThread
 from shoptalk.errors import BadPayload, ChannelStopped, GiveUp, PlatformError, RetryLater, Throttled
 from shoptalk.importer.harvest import Harvest
-from shoptalk.importer.reader import Reader
-from shoptalk.importer.report import RunReport, storable
+from shoptalk.importer.poll_run import PollRun
+from shoptalk.importer.report import storable
 from shoptalk.importer.threads import Stretch, by_our_side, read_back_to, rows_of
 from shoptalk.platforms.base import ThreadSlice
 from shoptalk.types import SenderType
@@ -31,21 +29,9 @@ FAILURES_IN_A_ROW = 3  #: threads that could not be read before the platform its
 class CatchUp:
     """The threads of one poll, one after the other."""
 
-    def __init__(
-        self,
-        database: Database,
-        channel: ChannelIntegration,
-        reader: Reader,
-        report: RunReport,
-        harvest: Harvest,
-        overlap: timedelta,
-    ) -> None:
-        self._database = database
-        self._channel = channel
-        self._reader = reader
-        self._report = report
+    def __init__(self, run: PollRun, harvest: Harvest) -> None:
+        self._run = run
         self._harvest = harvest
-        self._overlap = overlap
         self._failed_in_a_row = 0
 
     def read(
@@ -68,13 +54,13 @@ class CatchUp:
             ChannelStopped, Throttled: nothing else can be read either.
         """
         stop_at = self.stop_at(stored_until)
-        self._report.put_aside(piece.unreadable)
+        self._run.report.put_aside(piece.unreadable)
         try:
-            way = read_back_to(self._reader, self._report, piece, stop_at=stop_at)
+            way = read_back_to(self._run.reader, self._run.report, piece, stop_at=stop_at)
             is_empty = piece.older is not None and not way.messages and not way.holes
             if is_empty and changed_at is None and failures < UNREADABLE_AFTER:
                 raise BadPayload(  # something was known to be there
-                    "the thread shows no messages", platform=self._reader.platform.name
+                    "the thread shows no messages", platform=self._run.reader.platform.name
                 )
         except (ChannelStopped, Throttled):
             raise
@@ -96,7 +82,7 @@ class CatchUp:
             # Times are whole seconds: another message may come in the second of the last one and
             # leave the list as it is. A list that shows messages shows it; this one does not.
             # And a record that made no sense may make some later.
-            self._harvest.read_again(piece.thread_id, wait=self._overlap, failed=False)
+            self._harvest.read_again(piece.thread_id, wait=self._run.overlap, failed=False)
 
     def holds_back(
         self,
@@ -128,12 +114,12 @@ class CatchUp:
         """
         if not any(way.holes):
             return 0
-        moment = max(since, self._channel.connected_at)
+        moment = max(since, self._run.channel.connected_at)
         recent = list(takewhile(lambda message: message.created_at >= moment, way.messages))
         ids = [
             storable(each.message_id) for each in recent if each.sender_type == SenderType.CUSTOMER
         ]
-        with self._database.reading() as session:
+        with self._run.database.reading() as session:
             stored = find_stored(session, ids)
         known = (place for place, each in enumerate(recent) if storable(each.message_id) in stored)
         first_known = next(known, len(recent))
@@ -149,13 +135,13 @@ class CatchUp:
         failures: int,
     ) -> None:
         """Declare what could not be read, and come back to it."""
-        self._report.declare_gap(piece.thread_id, reason, since=since, until=until)
+        self._run.report.declare_gap(piece.thread_id, reason, since=since, until=until)
         wait = min(READ_AGAIN_FIRST * 2 ** min(failures, 16), READ_AGAIN_LONGEST)
         self._harvest.read_again(piece.thread_id, wait=wait, failed=True)
 
     def leave_aside(self, piece: ThreadSlice, known: KnownThread) -> None:
         """A thread that failed lately is not tried at each poll; what it lacks grows meanwhile."""
-        self._report.declare_gap(
+        self._run.report.declare_gap(
             piece.thread_id,
             f"reading it failed and is tried again at {known.broken_until:%Y-%m-%d %H:%M:%S} UTC",
             since=self.stop_at(known.thread_updated_at),
@@ -164,7 +150,7 @@ class CatchUp:
         self._harvest.add(kept_aside(piece, for_good=known.read_failures >= UNREADABLE_AFTER))
 
     def stop_at(self, stored_until: datetime | None) -> datetime:
-        return (stored_until or self._channel.connected_at) - self._overlap
+        return (stored_until or self._run.channel.connected_at) - self._run.overlap
 
 
 def kept_aside(piece: ThreadSlice, *, for_good: bool) -> ThreadRows:

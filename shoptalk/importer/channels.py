@@ -25,6 +25,7 @@ from shoptalk.importer.history import Progress, import_history
 from shoptalk.importer.pace import Pace
 from shoptalk.importer.plan import EVERY_TICK, PollPlan
 from shoptalk.importer.poll import poll_channel
+from shoptalk.importer.poll_run import PollRun
 from shoptalk.importer.reader import Reader
 from shoptalk.importer.report import RunReport
 from shoptalk.importer.sizes import PageSizes
@@ -106,13 +107,15 @@ class Importer:
             POLL,
             channel,
             lambda reader, report: poll_channel(
-                self._database,
-                channel,
-                reader,
-                report,
-                overlap=self._overlap,
-                plan=self._plan,
-                clock=self._clock,
+                PollRun(
+                    database=self._database,
+                    channel=channel,
+                    reader=reader,
+                    report=report,
+                    overlap=self._overlap,
+                    plan=self._plan,
+                    clock=self._clock,
+                )
             ),
         )
         if report.error is None:

@@ -1,11 +1,10 @@
 """What became of our messages: as the list shows it, and asked for where it no longer does."""
 
 from shoptalk.db.delivery_reports import deliveries_to_check, note_reports
-from shoptalk.db.engine import Database
 from shoptalk.errors import ChannelStopped, PlatformError, RetryLater
-from shoptalk.importer.reader import Reader
+from shoptalk.importer.poll_run import PollRun
 from shoptalk.platforms.base import Page
-from shoptalk.types import Clock, DeliveryReport
+from shoptalk.types import DeliveryReport
 
 ASKED_AT_ONCE = 20  #: in one poll; the rest waits for the next
 
@@ -13,13 +12,8 @@ ASKED_AT_ONCE = 20  #: in one poll; the rest waits for the next
 class DeliveryNews:
     """What one poll of a channel learns about deliveries."""
 
-    def __init__(
-        self, database: Database, channel_id: int, reader: Reader, *, clock: Clock
-    ) -> None:
-        self._database = database
-        self._channel_id = channel_id
-        self._reader = reader
-        self._clock = clock
+    def __init__(self, run: PollRun) -> None:
+        self._run = run
         self._reports: dict[str, DeliveryReport] = {}
         self._asked: list[str] = []
 
@@ -32,20 +26,20 @@ class DeliveryNews:
 
     def ask(self) -> None:
         """Ask about what is due and the list did not show. A failure costs news only."""
-        if not self._reader.tells_delivery:
+        if not self._run.reader.tells_delivery:
             return
-        with self._database.transaction() as session:
+        with self._run.database.transaction() as session:
             due = deliveries_to_check(
-                session, self._channel_id, now=self._clock(), limit=ASKED_AT_ONCE
+                session, self._run.channel.id, now=self._run.clock(), limit=ASKED_AT_ONCE
             )
         for message_id in due:
             if message_id not in self._reports:
                 try:
-                    report = self._reader.delivery(message_id)
+                    report = self._run.reader.delivery(message_id)
                 except (RetryLater, ChannelStopped):
                     return
                 except PlatformError as exc:
-                    self._reader.put_aside(f"what became of it: {exc}", None, message_id)
+                    self._run.reader.put_aside(f"what became of it: {exc}", None, message_id)
                     report = None
                 if report is not None:
                     self._reports[message_id] = report
@@ -54,11 +48,11 @@ class DeliveryNews:
     def note(self) -> None:
         """Settle what was learnt; what was asked in vain is asked again later."""
         if self._reports or self._asked:
-            with self._database.transaction() as session:
+            with self._run.database.transaction() as session:
                 note_reports(
                     session,
-                    self._channel_id,
+                    self._run.channel.id,
                     self._reports,
                     asked=self._asked,
-                    now=self._clock(),
+                    now=self._run.clock(),
                 )

@@ -1,15 +1,13 @@
 """A tick's first half for one channel: what is new since the watermark, stored once.
 
 The list is walked newest first, back to the watermark less the overlap, and a thread that changed
-is read back to what is stored of it. What was read goes into a `Harvest`, which stores it.
+is read back to what is stored of it. What was read goes into a `Harvest`, which is then stored.
 """
 
 from collections import Counter
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from shoptalk.crashpoints import reach
-from shoptalk.db.engine import Database
-from shoptalk.db.models import ChannelIntegration
 from shoptalk.db.threads import KnownThread, find_threads, threads_to_read_again
 from shoptalk.db.unread import WAITS_FOR
 from shoptalk.errors import (
@@ -22,27 +20,17 @@ from shoptalk.importer.attachments import Failure, with_attachments
 from shoptalk.importer.catch_up import CatchUp, is_waited_for, kept_aside, shown_of
 from shoptalk.importer.deliveries import DeliveryNews
 from shoptalk.importer.harvest import Harvest, changed_at, changes
-from shoptalk.importer.plan import EVERY_TICK, PollPlan
-from shoptalk.importer.reader import Reader
-from shoptalk.importer.report import RunReport
+from shoptalk.importer.poll_run import PollRun
+from shoptalk.importer.poll_store import store_poll
 from shoptalk.importer.threads import Stretch, holes_of, reaches
 from shoptalk.platforms.base import Page, ThreadSlice
-from shoptalk.types import OUR_SIDE, Clock, Customer, InboundMessage
+from shoptalk.types import OUR_SIDE, Customer, InboundMessage
 
 READ_AGAIN_AT_ONCE = 5  #: broken threads tried in one poll; the rest waits for the next
 TIMES_ASKED = 3  #: for one page of the list, before it is taken to repeat itself
 
 
-def poll_channel(
-    database: Database,
-    channel: ChannelIntegration,
-    reader: Reader,
-    report: RunReport,
-    *,
-    overlap: timedelta,
-    plan: PollPlan = EVERY_TICK,
-    clock: Clock,
-) -> None:
+def poll_channel(run: PollRun) -> None:
     """Import what changed since the last poll.
 
     What was read is stored even when the poll fails half way; the watermark then stays.
@@ -50,56 +38,40 @@ def poll_channel(
     Raises:
         PlatformError: the channel could not be polled to the end.
     """
-    harvest = Harvest(database, channel, reader, report, overlap=overlap, plan=plan, clock=clock)
-    deliveries = DeliveryNews(database, channel.id, reader, clock=clock)
-    walk = _Walk(database, channel, reader, report, harvest, deliveries, overlap, clock)
+    harvest, deliveries = Harvest(run), DeliveryNews(run)
+    walk = _Walk(run, harvest, deliveries)
     try:
         walk.read_list()
         walk.read_threads_again()
         deliveries.ask()
     except PlatformError:
-        harvest.store(complete=False)
+        store_poll(run, harvest, complete=False)
         raise
-    harvest.store(complete=True)
+    store_poll(run, harvest, complete=True)
     deliveries.note()
 
 
 class _Walk:
     """One poll's way through the list."""
 
-    def __init__(
-        self,
-        database: Database,
-        channel: ChannelIntegration,
-        reader: Reader,
-        report: RunReport,
-        harvest: Harvest,
-        deliveries: DeliveryNews,
-        overlap: timedelta,
-        clock: Clock,
-    ) -> None:
-        self._database = database
-        self._channel = channel
-        self._reader = reader
-        self._report = report
+    def __init__(self, run: PollRun, harvest: Harvest, deliveries: DeliveryNews) -> None:
+        self._run = run
         self._harvest = harvest
         self._deliveries = deliveries
-        self._overlap = overlap
-        self._clock = clock
         self._look_back_to = harvest.look_back_to
         self._tried: dict[str, datetime] = {}  # threads of this walk, and as of which change
-        self._threads = CatchUp(database, channel, reader, report, harvest, overlap)
+        self._threads = CatchUp(run, harvest)
 
     def read_list(self) -> None:
         cursor: str | None = None
         asked: Counter[str] = Counter()
         while True:
-            page = self._reader.page(cursor, since=self._look_back_to)
+            page = self._run.reader.page(cursor, since=self._look_back_to)
             reach("import.page_read")
             self._harvest.note_page(page, is_first=cursor is None)
             self._deliveries.gather(page)
             page = with_attachments(
-                self._database, self._reader, page, does_without=self._does_without
+                self._run.database, self._run.reader, page, does_without=self._does_without
             )
             self._read_changed(page)
             cursor = page.next_cursor
@@ -107,11 +79,11 @@ class _Walk:
             if cursor is None or is_over:
                 return
             if asked[cursor] == TIMES_ASKED:
-                if self._reader.is_last_page_again(page):
+                if self._run.reader.is_last_page_again(page):
                     self._harvest.doubt_end()
                     return
                 raise BadPayload(
-                    "the list of threads repeats itself", platform=self._reader.platform.name
+                    "the list of threads repeats itself", platform=self._run.reader.platform.name
                 )
             asked[cursor] += 1
 
@@ -121,27 +93,27 @@ class _Walk:
         One that is to be answered waits for them, and with it what its customer wrote later: not
         for ever, but also after a long pause not only for this one poll.
         """
-        channel = self._channel
+        channel = self._run.channel
         if message.created_at < max(self._look_back_to, channel.connected_at):
             return channel.history_state != "waiting"  # which comes to it
         if message.sender_type in OUR_SIDE:  # that a person has answered is to be known at once
             return True
         was_met = channel.last_poll_at is not None and message.created_at < channel.last_poll_at
-        if was_met and self._clock() >= message.created_at + WAITS_FOR:
+        if was_met and self._run.clock() >= message.created_at + WAITS_FOR:
             return True
         self._harvest.hold_back(piece.thread_id, message.created_at)
         return False
 
     def read_threads_again(self) -> None:
         """Threads that could not be read, or to which something may have come late."""
-        with self._database.reading() as session:
+        with self._run.database.reading() as session:
             due = threads_to_read_again(
-                session, self._channel.id, now=self._clock(), limit=READ_AGAIN_AT_ONCE
+                session, self._run.channel.id, now=self._run.clock(), limit=READ_AGAIN_AT_ONCE
             )
         for conversation in due:
             if conversation.thread_id in self._tried:
                 continue
-            stored_until = conversation.thread_updated_at or self._channel.connected_at
+            stored_until = conversation.thread_updated_at or self._run.channel.connected_at
             piece = ThreadSlice(
                 thread_id=conversation.thread_id,
                 customer=Customer(customer_id=conversation.customer_id),
@@ -161,9 +133,9 @@ class _Walk:
                 return  # the list was read; these stay due
 
     def _read_changed(self, page: Page) -> None:
-        with self._database.reading() as session:
+        with self._run.database.reading() as session:
             known_threads = find_threads(
-                session, self._channel.id, [piece.thread_id for piece in page.threads]
+                session, self._run.channel.id, [piece.thread_id for piece in page.threads]
             )
         for piece in page.threads:
             known = known_threads.get(piece.thread_id)
@@ -173,7 +145,7 @@ class _Walk:
                 self._read_listed(piece, stored_until=None)
             elif not _changed(piece, known):
                 self._keep_what_is_shown(piece, known)
-            elif known.may_be_tried(self._clock()):
+            elif known.may_be_tried(self._run.clock()):
                 self._read_listed(
                     piece, stored_until=known.thread_updated_at, failures=known.read_failures
                 )
@@ -186,7 +158,7 @@ class _Walk:
         if moment is None or moment >= self._look_back_to:
             return False
         if known is None:
-            return self._channel.history_state == "waiting"
+            return self._run.channel.history_state == "waiting"
         return known.thread_updated_at is None and known.broken_until is None
 
     def _was_tried(self, piece: ThreadSlice) -> bool:
@@ -215,7 +187,7 @@ class _Walk:
             return
         if moment <= self._harvest.known_whole_until:
             return
-        if is_waited_for(known, self._clock()):
+        if is_waited_for(known, self._run.clock()):
             self._harvest.add(kept_aside(piece, for_good=False))
             return
         stop_at = self._threads.stop_at(known.thread_updated_at)
@@ -228,13 +200,13 @@ class _Walk:
         if self._threads.holds_back(
             piece, shown, since=stop_at, until=moment, failures=known.read_failures
         ):
-            self._report.put_aside(piece.unreadable)
+            self._run.report.put_aside(piece.unreadable)
             return
         self._harvest.add(shown_of(piece))
-        is_settled = self._look_back_to == self._channel.last_fetch_timestamp
-        shows_all = piece.older is None or reaches(piece.messages, moment - self._overlap)
+        is_settled = self._look_back_to == self._run.channel.last_fetch_timestamp
+        shows_all = piece.older is None or reaches(piece.messages, moment - self._run.overlap)
         if not is_settled and not shows_all and known.broken_until is None:
-            self._harvest.read_again(piece.thread_id, wait=self._overlap, failed=False)
+            self._harvest.read_again(piece.thread_id, wait=self._run.overlap, failed=False)
 
     def _shows_one_second(self, piece: ThreadSlice, moment: datetime, *, since: datetime) -> bool:
         """Whether all that is shown came in one second, and does not reach what is stored."""
