@@ -29,6 +29,7 @@ from shoptalk.vault import Vault, open_vault
 if TYPE_CHECKING:
     from shoptalk.db.embedded import EmbeddedServer
     from shoptalk.importer.channels import Importer
+    from shoptalk.responder.conditions import Rules
     from shoptalk.responder.passes import Responder, Selector
 
 log = logging.getLogger(__name__)
@@ -182,9 +183,8 @@ class App:
 
     def selector(self) -> "Selector":
         """Whoever decides what is to be answered; it needs no model."""
-        from shoptalk.db.selection import BufferPolicy, SelectionPolicy
+        from shoptalk.db.selection import BufferPolicy
         from shoptalk.responder.passes import Selector
-        from shoptalk.responder.window import reply_windows
 
         settings = self.settings
         return Selector(
@@ -194,12 +194,26 @@ class App:
                 most_messages=settings.max_buffer_size,
                 longest=timedelta(milliseconds=settings.max_buffer_age_ms),
             ),
-            policy=SelectionPolicy(
+            policy=self.rules.selection,
+            windows=self.rules.windows,
+            clock=self.clock,
+        )
+
+    @cached_property
+    def rules(self) -> "Rules":
+        """What decides whether a message is answered."""
+        from shoptalk.db.selection import SelectionPolicy
+        from shoptalk.responder.conditions import Rules
+        from shoptalk.responder.window import reply_windows
+
+        settings = self.settings
+        return Rules(
+            selection=SelectionPolicy(
                 takeover_pause=timedelta(seconds=settings.takeover_pause_seconds),
                 backlog_after=timedelta(seconds=settings.backlog_after_seconds),
             ),
             windows=reply_windows(_loadable_adapters()),
-            clock=self.clock,
+            most_replies_an_hour=settings.max_replies_per_hour,
         )
 
     def importer(self) -> "Importer":

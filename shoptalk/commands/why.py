@@ -1,12 +1,13 @@
 """`shoptalk why`: the reason, with every condition."""
 
 from dataclasses import asdict
-from datetime import timedelta
 
 import click
 
 from shoptalk.app import App
-from shoptalk.commands.common import json_option, print_json, visible, with_app
+from shoptalk.commands.common import json_option, moment, print_json, visible, with_app
+
+SHOWN = 200  #: characters of the message
 
 
 @click.command()
@@ -15,8 +16,10 @@ from shoptalk.commands.common import json_option, print_json, visible, with_app
 @with_app
 def why(app: App, message_id: str, as_json: bool) -> None:
     """Tell why a message was answered, or why not: every condition and its value."""
+    from shoptalk.commands.conversations import customer_of
+    from shoptalk.commands.display import shortened, to_the_second
     from shoptalk.db.conversations import get_message
-    from shoptalk.responder.why import explain
+    from shoptalk.responder.why import explain, in_utc
 
     workspace_id = app.workspace_id()
     with app.database.transaction() as session:
@@ -25,13 +28,30 @@ def why(app: App, message_id: str, as_json: bool) -> None:
             session,
             message,
             conversation,
+            rules=app.rules,
             now=app.clock(),
-            backlog_after=timedelta(seconds=app.settings.backlog_after_seconds),
+            show=in_utc if as_json else to_the_second,
         )
     if as_json:
-        print_json(asdict(explanation))
+        print_json(
+            asdict(explanation)
+            | {
+                "id": message.id,
+                "conversation_id": conversation.id,
+                "sender_type": message.sender_type,
+                "created_at": moment(message.created_at),
+                "content": message.content,
+            }
+        )
         return
     click.echo(visible(explanation.sentence))
-    for condition in explanation.conditions:
-        click.echo(f"  {visible(str(condition))}")
-    click.echo(f"  outcome: {explanation.outcome or 'none yet'}")
+    author = customer_of(conversation) if message.sender_type == "customer" else message.sender_type
+    said = shortened(message.content, SHOWN) or f"[{message.content_type}]"
+    lines = [
+        f"{to_the_second(message.created_at)}  {author}: {said}",
+        f"message {message.id}, {message.message_id}",
+        f"conversation {conversation.id} on {conversation.platform}",
+        *map(str, explanation.conditions),
+    ]
+    for line in lines:
+        click.echo(f"  {visible(line)}")

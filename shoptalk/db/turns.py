@@ -11,10 +11,10 @@ messages: storing, gathering and sending meet on the same rows all the time.
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 
-from sqlalchemy import select, text, tuple_, update
+from sqlalchemy import func, select, text, tuple_, update
 from sqlalchemy.orm import Session, aliased
 
-from shoptalk.db.models import Conversation, Delivery, Message, Turn
+from shoptalk.db.models import Conversation, Delivery, Message, Turn, TurnStatus
 from shoptalk.db.presence import CLAIMANT_IS_GONE
 from shoptalk.types import ConversationState, Outcome, SenderType
 
@@ -306,3 +306,15 @@ def close(
         },
     )
     return set(closed)
+
+
+def answered_since(session: Session, conversation_id: int, moment: datetime) -> int:
+    """How many turns of a conversation the AI has answered since a moment."""
+    number = session.scalar(
+        select(func.count()).where(
+            Turn.conversation_id == conversation_id,
+            Turn.status == TurnStatus.ANSWERED,
+            Turn.closed_at > moment,
+        )
+    )
+    return number or 0

@@ -130,7 +130,7 @@ class Shop:
                 message,
                 conversation,
                 now=self.now,
-                backlog_after=timedelta(seconds=self.app.settings.backlog_after_seconds),
+                rules=self.app.rules,
             ).sentence
 
     def list_calls(self) -> int:
