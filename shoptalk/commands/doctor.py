@@ -2,12 +2,15 @@
 
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
+from datetime import timedelta
 
 import click
 
 from shoptalk.app import App
 from shoptalk.commands.common import json_option, print_json, visible, with_app
 from shoptalk.errors import ChannelStopped, ShoptalkError
+
+WAITS_TOO_LONG = timedelta(hours=1)  #: for a person's answer
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +51,8 @@ def _examine(app: App) -> Iterator[Finding]:
     yield _key(app)
     yield _model(app)
     yield from _channels(app, workspace_id)
+    yield _catalog(app, workspace_id)
+    yield from _waiting(app, workspace_id)
 
 
 def _key(app: App) -> Finding:
@@ -71,6 +76,31 @@ def _model(app: App) -> Finding:
     except ShoptalkError as exc:
         return Finding("model", False, str(exc))
     return Finding("model", True, says)
+
+
+def _catalog(app: App, workspace_id: int) -> Finding:
+    from shoptalk.db.catalog import has_products
+
+    with app.database.transaction() as session:
+        is_filled = has_products(session, workspace_id)
+    if is_filled:
+        return Finding("catalog", True, "there are products to sell")
+    return Finding(
+        "catalog",
+        False,
+        "no product is active, so the AI knows no price and can sell nothing: "
+        "`shoptalk products import FILE`",
+    )
+
+
+def _waiting(app: App, workspace_id: int) -> Iterator[Finding]:
+    """Customers who wait for a person; who has just been taken over is in good hands."""
+    from shoptalk.commands.waiting import BACKLOG, waiting_for_people
+
+    now = app.clock()
+    for reason in waiting_for_people(app, workspace_id):
+        is_recent = reason.name != BACKLOG and now - reason.since < WAITS_TOO_LONG
+        yield Finding("customers who wait", is_recent, reason.line(now=now))
 
 
 def _channels(app: App, workspace_id: int) -> Iterator[Finding]:

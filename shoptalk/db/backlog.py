@@ -10,7 +10,8 @@ from shoptalk.db.models import Conversation, Message
 from shoptalk.db.turns import lock_conversations
 from shoptalk.types import Outcome, SenderType
 
-_WAITS = (
+#: A message that nobody has settled, gathered or released.
+WAITS = (
     Message.sender_type == SenderType.CUSTOMER,
     ~Message.is_old,
     ~Message.reply_sent,
@@ -29,7 +30,7 @@ def held_messages(
         .join(Conversation, Conversation.id == Message.conversation_id)
         .where(
             Conversation.workspace_id == workspace_id,
-            *_WAITS,
+            *WAITS,
             Message.created_at <= held_before,
         )
         .order_by(Message.created_at, Message.sequence_no)
@@ -55,7 +56,7 @@ def _decide(session: Session, message_ids: Sequence[int], **values: object) -> i
     lock_conversations(session, list(concerned))  # whoever else settles messages waits or passes
     decided = session.scalars(
         update(Message)
-        .where(Message.id.in_(message_ids), *_WAITS)
+        .where(Message.id.in_(message_ids), *WAITS)
         .values(**values)
         .returning(Message.id)
     )

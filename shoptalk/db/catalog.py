@@ -22,6 +22,14 @@ def active_products(session: Session, workspace_id: int) -> Sequence[Product]:
     ).all()
 
 
+def has_products(session: Session, workspace_id: int) -> bool:
+    """Whether there is anything to sell."""
+    found = session.scalar(
+        select(Product.id).where(Product.workspace_id == workspace_id, Product.active).limit(1)
+    )
+    return found is not None
+
+
 def list_products(session: Session, workspace_id: int) -> Sequence[Product]:
     return session.scalars(
         select(Product)

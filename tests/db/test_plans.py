@@ -24,6 +24,7 @@ from shoptalk.db.embedded import EmbeddedServer
 from shoptalk.db.engine import Database
 from shoptalk.db.models import Delivery
 from shoptalk.db.status import channel_statuses, runs_with_gaps, totals
+from shoptalk.db.waiting import backlog, left_to_people
 from shoptalk.types import ConversationStatus, Outcome
 from tests.loop.shop import KETTLE, Shop, open_shop
 
@@ -137,6 +138,8 @@ def test_what_people_look_at_reads_no_large_table(shop: Shop, database: Database
         channel_statuses(session, workspace_id, now=shop.now)
         totals(session, workspace_id, since=shop.now - timedelta(days=1), now=shop.now)
         runs_with_gaps(session, workspace_id, limit=20)
+        left_to_people(session, workspace_id)
+        backlog(session, workspace_id, held_before=shop.now)
         for status in (None, ConversationStatus.PENDING):
             list_conversations(session, workspace_id, status=status, limit=50)
         conversation = get_conversation(session, workspace_id, "t_filled_77")

@@ -13,7 +13,7 @@ from shoptalk.db.models import ChannelIntegration
 from shoptalk.scheduler import Ticker
 from shoptalk.types import Outcome
 from tests.cli.terminal import Terminal
-from tests.loop.shop import INSTAGRAM, NINE, PAGE, TOKEN, Shop
+from tests.loop.shop import INSTAGRAM, KETTLE, NINE, PAGE, TOKEN, Shop
 from tests.patience import PATIENCE
 
 NEW_TOKEN = "EAAG-second-page-token"
@@ -146,6 +146,7 @@ def test_a_new_token_leaves_the_ai_as_it_was(shop: Shop, terminal: Terminal) -> 
 def test_a_token_that_ends_within_a_week_is_told_of_everywhere(
     shop: Shop, terminal: Terminal
 ) -> None:
+    shop.sells(KETTLE)
     shop.opens("facebook", "instagram")
     shop.control.expire_token(PAGE, NINE + timedelta(days=5))
     sentence = f"The access token expires on 2026-10-10: make a new one and {AGAIN}"
@@ -352,6 +353,7 @@ def test_two_processes_share_the_daily_check(shop: Shop) -> None:
 def test_a_check_that_fails_stops_nothing_and_waits_for_the_next_day(
     shop: Shop, terminal: Terminal, fault: str, params: dict[str, object]
 ) -> None:
+    shop.sells(KETTLE)
     shop.world.faults.add(fault, match={"kind": "debug"}, params=params)
     assert terminal.types(*CONNECT, TOKEN).code == 0
     tick(shop)
