@@ -8,6 +8,7 @@ from shoptalk.db import channels as rows
 from shoptalk.db.models import ChannelIntegration
 from shoptalk.db.sealed import keep_key
 from shoptalk.errors import UsageError
+from shoptalk.platforms import registry
 from shoptalk.types import Account
 
 
@@ -24,7 +25,7 @@ def connect_channel(
 
     The cut-over is the platform's time where it tells it, whole seconds. An account that only
     gets a new token keeps its own: what came in while the old one was dead is still new. It keeps
-    its app secret too.
+    its name and settings too, as far as others are not given.
 
     Args:
         config: an "app_secret" that is "" takes a kept one away.
@@ -37,8 +38,7 @@ def connect_channel(
     """
     database = app.database
     workspace_id = app.workspace_id()
-    if "app_secret" not in config:
-        config = {**_kept(app, workspace_id, platform, account_id), **config}
+    config = {**_kept(app, workspace_id, platform, account_id), **config}
     config = {key: value for key, value in config.items() if value}
     adapter = app.platform(platform, Account(external_id=account_id, config=config))
     identity = adapter.identify()
@@ -67,7 +67,9 @@ def connect_channel(
         if before is not None and not before.is_connected:
             channel.connected_at = cut_over
             rows.leave_to_history(session, channel.id, now=app.clock())
-        channel.display_name = name or identity.display_name
+        channel.display_name = (
+            name or (before.display_name if before else None) or identity.display_name
+        )
         channel.config = sealed
         if ai_default is not None:
             channel.ai_default = ai_default
@@ -88,8 +90,12 @@ def connect_channel(
     return channel
 
 
+#: What belongs to the token, and is told anew with it.
+_WITH_TOKEN = frozenset({"access_token", "api_key", "login"})
+
+
 def _kept(app: App, workspace_id: int, platform: str, account_id: str) -> dict[str, str]:
-    """What signs the calls of an account that was connected before."""
+    """The settings of an account that was connected before."""
     with app.database.transaction() as session:
         before = rows.find_account(session, platform, account_id)
     if before is None or before.workspace_id != workspace_id:
@@ -98,4 +104,9 @@ def _kept(app: App, workspace_id: int, platform: str, account_id: str) -> dict[s
         config = app.opened(before.config)
     except UsageError:  # its key is lost: connecting anew is the way out
         return {}
-    return {name: config[name] for name in ("app_secret", "appsecret_proof") if name in config}
+    known = registry.adapter(platform).can.settings
+    return {
+        name: value
+        for name, value in config.items()
+        if name not in _WITH_TOKEN and (known is None or name in known)
+    }

@@ -1,15 +1,19 @@
 """`shoptalk channels`: connected accounts."""
 
 import sys
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 import click
 from click.core import ParameterSource
 
 from shoptalk.app import App
-from shoptalk.commands.common import json_option, moment, print_rows, visible, with_app
+from shoptalk.commands.common import json_option, print_rows, visible, with_app
+from shoptalk.commands.display import column, to_the_second
 from shoptalk.errors import ChannelStopped, UsageError
+
+#: The settings that have an option of their own.
+_OPTIONS = frozenset({"app_secret", "login", "base_url", "inbox", "number", "api_key"})
 
 
 @click.group()
@@ -54,7 +58,7 @@ def channels() -> None:
     multiple=True,
     help="What else a platform wants to know; may be repeated.",
 )
-@click.option("--name", help="What to call it; default: the platform's own name for it.")
+@click.option("--name", help="What to call it; default: as before, else the platform's own name.")
 @click.option(
     "--ai",
     type=click.Choice(["on", "off"]),
@@ -86,16 +90,8 @@ def connect(
     from shoptalk.credentials import credential_warnings
     from shoptalk.platforms.registry import adapter
 
-    if adapter(platform).can.needs_token:
-        if access_token_file is not None:
-            access_token = _token_in(access_token_file)
-        if access_token is None:
-            access_token = _ask_for_token()
-    else:
-        _refuse_token(platform, access_token_file)
-        access_token = None
+    can = adapter(platform).can
     config = {
-        "access_token": access_token,
         "app_secret": app_secret,
         "login": login,
         "base_url": base_url,
@@ -103,7 +99,19 @@ def connect(
         "number": number,
         "api_key": api_key,
     }
-    config |= _pairs(more, taken=config.keys())
+    config = _known_to(can.settings, config)
+    config |= _pairs(more, taken=[*config, "access_token"])
+    _refuse_unknown(platform, can.settings, config)
+    if can.needs_token:
+        if access_token_file is not None:
+            _refuse_two_tokens()
+            access_token = _token_in(access_token_file)
+        if access_token is None:
+            access_token = _ask_for_token()
+    else:
+        _refuse_token(platform, access_token_file)
+        access_token = None
+    config["access_token"] = access_token
     channel = connect_channel(
         app,
         platform,
@@ -114,7 +122,7 @@ def connect(
     )
     click.echo(
         f"Connected {channel.channel} {channel.display_name!r} as channel {channel.id}. "
-        f"What was written before {channel.connected_at:%Y-%m-%d %H:%M:%S} UTC is history."
+        f"What was written before {to_the_second(channel.connected_at)} is history."
     )
     _warn(credential_warnings(channel, now=app.clock()))
 
@@ -133,6 +141,12 @@ def _token_in(path: Path) -> str:
         raise UsageError(f"{path} cannot be read: {exc.strerror}.") from None
 
 
+def _refuse_two_tokens() -> None:
+    source = click.get_current_context().get_parameter_source("access_token")
+    if source == ParameterSource.COMMANDLINE:
+        raise UsageError("Give --access-token or --access-token-file, not both.")
+
+
 def _refuse_token(platform: str, path: Path | None) -> None:
     """One that is exported for other platforms is no mistake; one that is given here is."""
     source = click.get_current_context().get_parameter_source("access_token")
@@ -140,8 +154,42 @@ def _refuse_token(platform: str, path: Path | None) -> None:
         raise UsageError(f"The platform {platform!r} takes no access token: leave it out.")
 
 
-def _pairs(given: Sequence[str], *, taken: Collection[str]) -> dict[str, str]:
-    pairs: dict[str, str] = {}
+def _known_to(
+    known: Collection[str] | None, config: Mapping[str, str | None]
+) -> dict[str, str | None]:
+    """Leave out what is exported for other platforms: only what is typed can be a mistake."""
+    context = click.get_current_context()
+    typed = {
+        name for name in config if context.get_parameter_source(name) == ParameterSource.COMMANDLINE
+    }
+    return {
+        name: value if known is None or name in known or name in typed else None
+        for name, value in config.items()
+    }
+
+
+def _refuse_unknown(
+    platform: str, known: Collection[str] | None, config: Mapping[str, str | None]
+) -> None:
+    """Nothing is taken that would have no effect."""
+    if known is None:
+        return
+    for name, value in config.items():
+        if value is None or name in known:
+            continue
+        option = f"--{name.replace('_', '-')}" if name in _OPTIONS else f"--config {visible(name)}"
+        takes = ", ".join(
+            f"--{each.replace('_', '-')}" if each in _OPTIONS else f"--config {each}=…"
+            for each in sorted(known)
+        )
+        raise UsageError(
+            f"The platform {platform!r} does not take {option}. "
+            + (f"It takes {takes}." if takes else "It takes no settings of its own.")
+        )
+
+
+def _pairs(given: Sequence[str], *, taken: Collection[str]) -> dict[str, str | None]:
+    pairs: dict[str, str | None] = {}
     for each in given:
         name, separator, value = each.partition("=")
         if not (name and separator) or name in taken or name in pairs:
@@ -190,23 +238,33 @@ def list_(app: App, as_json: bool) -> None:
             "display_name": channel.display_name,
             "state": _state(channel.is_connected, channel.stopped_at is not None),
             "ai_default": channel.ai_default,
-            "connected_at": moment(channel.connected_at),
-            "last_fetch_timestamp": moment(channel.last_fetch_timestamp),
+            "connected_at": channel.connected_at,
+            "last_fetch_timestamp": channel.last_fetch_timestamp,
             "last_error": channel.last_error,
             "remedy": channel.remedy,
-            "token_checked_at": moment(channel.token_checked_at),
-            "token_expires_at": moment(channel.token_expires_at),
-            "data_access_expires_at": moment(channel.data_access_expires_at),
+            "token_checked_at": channel.token_checked_at,
+            "token_expires_at": channel.token_expires_at,
+            "data_access_expires_at": channel.data_access_expires_at,
             "missing_permissions": channel.missing_permissions,
             "warnings": credential_warnings(channel, now=now),
         }
         for channel in found
     ]
-    columns = ["id", "channel", "external_id", "display_name", "state", "last_error"]
+    columns = [
+        column("id"),
+        column("channel", "platform"),
+        column("external_id", "account id"),
+        column("display_name", "name", text=True),
+        column("state"),
+        column("connected_at", "connected"),
+        column("last_error", "error", text=True),
+    ]
     print_rows(rows, as_json=as_json, columns=columns, empty="No channel is connected yet.")
     if as_json:
         return
     for channel in found:
+        if channel.remedy:
+            click.echo(visible(f"channel {channel.id}: {channel.remedy}"))
         for warning in credential_warnings(channel, now=now):
             click.echo(visible(f"channel {channel.id}: {warning}"))
 

@@ -8,15 +8,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import click
+from click.core import ParameterSource
 
 from shoptalk.app import App
 from shoptalk.commands.common import Moment, json_option, print_rows, visible, with_app
+from shoptalk.commands.display import column
 from shoptalk.db.models import ChannelIntegration
 from shoptalk.errors import UsageError
 
 if TYPE_CHECKING:
     from shoptalk.importer.channels import OnProgress
     from shoptalk.importer.report import RunReport
+
+_OF_FILES = frozenset({"shop_names", "customer_phone", "timezone", "date_order"})
 
 
 @click.command("import")
@@ -33,7 +37,9 @@ if TYPE_CHECKING:
 @click.option("--customer-phone", help="File: the customer's number, as +4915112345678.")
 @click.option("--timezone", default="UTC", show_default=True, help="File: the phone's time zone.")
 @click.option(
-    "--date-order", type=click.Choice(["DMY", "MDY", "YMD"]), help="File: day or month first."
+    "--date-order",
+    type=click.Choice(["DMY", "MDY", "YMD"], case_sensitive=False),
+    help="File: day or month first.",
 )
 @json_option
 @with_app
@@ -68,11 +74,21 @@ def import_(
         )
         _finish([import_file(app.database, channel, path, options, now=app.clock())], as_json)
         return
+    _refuse_options_of_files()
     found, stopped = _to_import(app, handle)
     importer = app.importer()
     with _watched("Importing") as on_progress:
         reports = importer.import_side_by_side(found, on_progress=on_progress)
     _finish([*reports, *(_stopped_report(app, channel) for channel in stopped)], as_json)
+
+
+def _refuse_options_of_files() -> None:
+    """Without a file they would have no effect, and nobody would be told."""
+    context = click.get_current_context()
+    for each in context.command.params:
+        is_given = context.get_parameter_source(each.name or "") == ParameterSource.COMMANDLINE
+        if is_given and each.name in _OF_FILES:
+            raise UsageError(f"{each.opts[0]} says how to read a file: give --file too.")
 
 
 def _watched(what: str) -> "AbstractContextManager[OnProgress]":
@@ -132,7 +148,15 @@ def _stopped_report(app: App, channel: ChannelIntegration) -> "RunReport":
 
 def _finish(reports: "Sequence[RunReport]", as_json: bool) -> None:
     """Print what was done; exit by the worst that happened."""
-    columns = ["channel", "kind", "new", "duplicate", "unreadable", "calls", "error"]
+    columns = [
+        column("channel", text=True),
+        column("kind"),
+        column("new"),
+        column("duplicate", "known already"),
+        column("unreadable"),
+        column("calls"),
+        column("error", text=True),
+    ]
     print_rows(
         [report.as_json() for report in reports],
         as_json=as_json,

@@ -66,6 +66,8 @@ class Capabilities:
     most_listed: int = 100  #: threads that one answer can list without trouble
     lists_messages: bool = False  #: the list is of bare messages, not of threads
     needs_token: bool = True  #: connecting takes an access token
+    settings: frozenset[str] | None = None
+    #: the names of what `account.config` may hold beside the token; None: anything
 
     def reply_window_of(self, thread_id: str) -> timedelta | None:
         for beginning, window in self.reply_windows.items():

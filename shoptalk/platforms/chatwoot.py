@@ -45,7 +45,13 @@ class Chatwoot:
     """
 
     name = "chatwoot"
-    can = Capabilities(polled=True, history=True, typing=True, max_text=150_000)
+    can = Capabilities(
+        polled=True,
+        history=True,
+        typing=True,
+        max_text=150_000,
+        settings=frozenset({"base_url", "inbox"}),
+    )
 
     def __init__(self, account: Account, surroundings: Surroundings) -> None:
         given = ACCOUNT_ID.fullmatch(account.external_id)

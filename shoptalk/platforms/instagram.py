@@ -66,6 +66,7 @@ class Instagram:
         readable_messages=READABLE_MESSAGES,
         calls_per_second=2.0,
         most_listed=25,  # longer lists of busy accounts time out
+        settings=frozenset({"app_secret", "appsecret_proof", "login"}),
     )
 
     def __init__(self, account: Account, surroundings: Surroundings) -> None:

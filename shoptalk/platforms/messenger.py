@@ -50,6 +50,7 @@ class Messenger:
         max_text=2000,
         reply_window=timedelta(hours=24),
         calls_per_second=2.0,
+        settings=frozenset({"app_secret", "appsecret_proof", "folder"}),
     )
 
     def __init__(self, account: Account, surroundings: Surroundings) -> None:

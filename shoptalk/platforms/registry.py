@@ -5,6 +5,7 @@ when it is first asked for, so that one that cannot be imported harms no other.
 """
 
 import functools
+from difflib import get_close_matches
 from importlib.metadata import EntryPoint, entry_points
 from typing import Protocol
 
@@ -45,7 +46,9 @@ def adapter(name: str) -> Adapter:
     """
     entry_point = _entry_points().get(name)
     if entry_point is None:
-        raise UsageError(f"There is no platform {name!r}. Known are: {', '.join(names())}.")
+        alike = get_close_matches(name.lower(), names(), n=1)
+        hint = f" Did you mean {alike[0]!r}?" if alike else ""
+        raise UsageError(f"There is no platform {name!r}.{hint} Known are: {', '.join(names())}.")
     try:
         loaded: Adapter = entry_point.load()
     except Exception as exc:  # whatever the code of another distribution does when imported

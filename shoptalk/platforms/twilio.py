@@ -70,6 +70,7 @@ SMS = Capabilities(
     keywords=SMS_KEYWORDS,
     most_listed=1000,  # its largest PageSize: few calls, and a long walk that soon ends
     lists_messages=True,
+    settings=frozenset({"number", "api_key"}),
 )
 ON_WHATSAPP = replace(
     SMS,

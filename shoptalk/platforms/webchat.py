@@ -31,7 +31,14 @@ class WebChat:
     """
 
     name = "webchat"
-    can = Capabilities(polled=True, history=True, typing=True, max_text=4000, needs_token=False)
+    can = Capabilities(
+        polled=True,
+        history=True,
+        typing=True,
+        max_text=4000,
+        needs_token=False,
+        settings=frozenset(),
+    )
 
     def __init__(self, account: Account, surroundings: Surroundings) -> None:
         if surroundings.chat is None:

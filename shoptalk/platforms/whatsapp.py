@@ -45,6 +45,7 @@ class WhatsApp:
         typing=False,
         max_text=4096,
         reply_window=timedelta(hours=24),
+        settings=frozenset({"app_secret", "appsecret_proof"}),
     )
 
     def __init__(self, account: Account, surroundings: Surroundings) -> None:

@@ -1,10 +1,12 @@
 """What can be connected, how it is listed, and connecting what takes no token."""
 
+from dataclasses import replace
 from importlib.metadata import EntryPoint, entry_points
 
 import pytest
 
 from shoptalk.platforms import registry
+from shoptalk.platforms.webchat import WebChat
 from tests.cli.terminal import Terminal
 from tests.loop.shop import TOKEN, Shop
 
@@ -37,7 +39,7 @@ def test_the_list_is_a_table_for_people(terminal: Terminal) -> None:
     screen = terminal.types("platforms", "list")
     assert screen.code == 0
     [line] = [line for line in screen.out.splitlines() if line.startswith("instagram")]
-    assert "1000 utf8_bytes" in line
+    assert "1,000 bytes" in line
     assert "24 h" in line
 
 
@@ -119,10 +121,16 @@ def test_what_cannot_be_connected_so_is_one_sentence(
     assert shop.channels() == []
 
 
-def test_what_else_a_platform_wants_is_kept_sealed(shop: Shop, terminal: Terminal) -> None:
+def test_what_else_a_platform_wants_is_kept_sealed(
+    shop: Shop, terminal: Terminal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(WebChat, "can", replace(WebChat.can, settings=None))
     done = terminal.types(*CONNECT, "--config", "colour=green=ish", "--config", "size=")
     assert done.code == 0
     [channel] = shop.channels()
     assert "green" not in channel.config
     kept = shop.app.vault.open(channel.config)
     assert kept == {"colour": "green=ish"}, "an empty value is none"
+    assert terminal.types(*CONNECT, "--config", "size=9").code == 0
+    [channel] = shop.channels()
+    assert shop.app.vault.open(channel.config) == {"colour": "green=ish", "size": "9"}
