@@ -53,6 +53,7 @@ class Ticker:
         self, app: App, importer: Importer | None = None, responder: Responder | None = None
     ) -> None:
         self._app = app
+        self.ticks = 0  #: made so far
         self._importer = importer
         self._responder = responder
         self._selector = app.selector()
@@ -79,6 +80,7 @@ class Ticker:
         """Start importing every due channel that is not being imported, and a responder pass."""
         if self._stopping.is_set():
             return
+        self.ticks += 1
         if self._importer is not None:
             self._ticked_at = self._app.clock()
             self._import_due()

@@ -1,15 +1,22 @@
 """`shoptalk run`: the scheduler, with a live view on a terminal."""
 
+import logging
 import signal
 import sys
 import threading
-from collections.abc import Collection
+from collections.abc import Callable, Collection
+from datetime import datetime
 
 import click
 
+from shoptalk import __version__
 from shoptalk.app import App
-from shoptalk.commands.common import with_app
-from shoptalk.types import Work
+from shoptalk.commands.common import moment, with_app
+from shoptalk.commands.display import count, span
+from shoptalk.errors import ShoptalkError
+from shoptalk.types import Outcome, Work
+
+log = logging.getLogger(__name__)
 
 
 @click.command()
@@ -25,13 +32,103 @@ def run(app: App, no_worker: bool) -> None:
     On a terminal it shows a live view; elsewhere it writes log lines to stderr.
     """
     works = set() if no_worker else set(Work)
-    run_scheduler(app, until=threading.Event(), live=sys.stdout.isatty(), works=works)
+    run_and_tell(app, live=sys.stdout.isatty(), works=works)
+
+
+def run_and_tell(app: App, *, live: bool, works: Collection[Work]) -> None:
+    """Run the scheduler until stopped; say how it begins, who waits, and what was done."""
+    from shoptalk import logs
+
+    if not live:
+        logs.set_up(level=app.settings.log_level, style=app.settings.log_format)
+    began = app.clock()
+    ticks = run_scheduler(
+        app,
+        until=threading.Event(),
+        live=live,
+        works=works,
+        begins=lambda: _tell_beginning(app, live=live),
+    )
+    _tell_end(app, ticks, began=began, live=live)
+
+
+def _tell_beginning(app: App, *, live: bool) -> None:
+    """A line for the log, one for each reason why customers wait, and one where nothing can come.
+
+    The live view shows the last two for itself.
+    """
+    from shoptalk.commands.waiting import waiting_for_people
+    from shoptalk.db.channels import list_channels
+
+    workspace_id = app.workspace_id()
+    with app.database.transaction() as session:
+        connected = [row for row in list_channels(session, workspace_id) if row.is_connected]
+    log.info(
+        "started",
+        extra={
+            "version": __version__,
+            "channels": len(connected),
+            "poll_interval_seconds": app.settings.poll_interval_seconds,
+            "database": "embedded" if app.settings.database_url is None else "DATABASE_URL",
+        },
+    )
+    if live:
+        return
+    if not connected:
+        log.warning(
+            "no channel is connected",
+            extra={"what_to_do": "it waits until `shoptalk channels connect` has added one"},
+        )
+    for reason in waiting_for_people(app, workspace_id):
+        log.warning(
+            "customers wait for a person",
+            extra={
+                "reason": reason.name,
+                "conversations": reason.conversations,
+                "since": moment(reason.since),
+                "what_to_do": reason.what_to_do,
+            },
+        )
+
+
+def _tell_end(app: App, ticks: int, *, began: datetime, live: bool) -> None:
+    """What was done, in one line; what the database cannot tell now is left out."""
+    from sqlalchemy.exc import SQLAlchemyError
+
+    from shoptalk.db.status import totals
+
+    now = app.clock()
+    done: dict[str, int] = {"ticks": ticks}
+    try:
+        with app.database.transaction() as session:
+            counts = totals(session, app.workspace_id(), since=began, now=now)
+        done["messages_imported"] = counts.messages_imported
+        done["turns_answered"] = counts.turns_by_outcome.get(Outcome.ANSWERED, 0)
+    except (SQLAlchemyError, ShoptalkError):
+        log.debug("the database does not tell what was done")
+    seconds = round((now - began).total_seconds())
+    if not live:
+        log.info("stopped", extra={**done, "seconds": seconds})
+        return
+    nouns = {"ticks": "tick", "messages_imported": "message", "turns_answered": "turn"}
+    after = {"messages_imported": " imported", "turns_answered": " answered"}
+    parts = [count(number, nouns[name]) + after.get(name, "") for name, number in done.items()]
+    click.echo(f"Stopped after {span(seconds)}: {', '.join(parts)}.")
 
 
 def run_scheduler(
-    app: App, *, until: threading.Event, live: bool, works: Collection[Work] = frozenset(Work)
-) -> None:
-    """Run the scheduler until the event, SIGTERM or SIGINT."""
+    app: App,
+    *,
+    until: threading.Event,
+    live: bool,
+    works: Collection[Work] = frozenset(Work),
+    begins: Callable[[], None] = lambda: None,
+) -> int:
+    """Run the scheduler until the event, SIGTERM or SIGINT; return how often it ticked.
+
+    Args:
+        begins: called once all that is needed is there.
+    """
     from shoptalk import logs
     from shoptalk.commands.live import LiveView
     from shoptalk.pickup import picking_up
@@ -50,8 +147,10 @@ def run_scheduler(
         poll_seconds=app.settings.poll_interval_seconds,
         reply_seconds=app.settings.buffer_processing_interval_ms / 1000,
     )
+    begins()
     with (
         LiveView(app, enabled=live) as view,
         picking_up(app, importer, reply=ticker.reply, until=until),
     ):
         schedule.run_until(until, each_second=view.refresh)
+    return ticker.ticks

@@ -20,9 +20,7 @@ def worker(app: App, only: str | None) -> None:
     Start as many as you like, on any machine that reaches the database of DATABASE_URL and has the
     same SHOPTALK_SECRET_KEY: each takes the channels and turns that nobody else has.
     """
-    import threading
-
-    from shoptalk.commands.run import run_scheduler
+    from shoptalk.commands.run import run_and_tell
 
     works = {Work(only)} if only else set(Work)
-    run_scheduler(app, until=threading.Event(), live=False, works=works)
+    run_and_tell(app, live=False, works=works)
