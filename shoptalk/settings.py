@@ -4,6 +4,7 @@ import functools
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, Literal
+from zoneinfo import ZoneInfo
 
 import platformdirs
 from pydantic import Field, SecretStr, ValidationError, field_validator
@@ -30,6 +31,7 @@ class Settings(BaseSettings):
     shoptalk_home: Path = Field(default_factory=lambda: platformdirs.user_data_path("shoptalk"))
     shoptalk_secret_key: SecretStr | None = None  # None: made and kept in shoptalk_home
     workspace: str = Field("default", min_length=1, description="which shop the commands are about")
+    shop_timezone: ZoneInfo | None = None  # times are shown in it; None: the system's
 
     facebook_api_base_url: str = f"https://graph.facebook.com/{GRAPH_VERSION}"
     instagram_api_base_url: str = f"https://graph.instagram.com/{GRAPH_VERSION}"
@@ -65,6 +67,16 @@ class Settings(BaseSettings):
 
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     log_format: Literal["text", "json"] = "text"
+
+    @field_validator("shop_timezone", mode="before")
+    @classmethod
+    def _is_known_zone(cls, value: Any) -> Any:
+        if not isinstance(value, str):
+            return value
+        try:
+            return ZoneInfo(value.strip())
+        except (KeyError, ValueError, OSError):  # a folder of the zone database is an OSError
+            raise ValueError("is no time zone: write an IANA name such as Europe/Berlin") from None
 
     @field_validator("log_level", mode="before")
     @classmethod

@@ -6,8 +6,9 @@ from datetime import timedelta
 import click
 
 from shoptalk.app import App
-from shoptalk.commands.common import json_option, limit_option, moment, print_rows, with_app
-from shoptalk.commands.live import ago
+from shoptalk.commands.common import json_option, limit_option, print_rows, with_app
+from shoptalk.commands.conversations import customer_of
+from shoptalk.commands.display import ago, column, count
 from shoptalk.errors import UsageError
 
 chosen = click.argument("handles", metavar="[CONVERSATION_ID]...", nargs=-1)
@@ -27,7 +28,7 @@ def backlog() -> None:
 @json_option
 @with_app
 def list_(app: App, limit: int, as_json: bool) -> None:
-    """List what waits for the owner's word, the oldest first."""
+    """List what waits for the owner's decision, the oldest first."""
     from shoptalk.db.backlog import held_messages
 
     workspace_id, now = app.workspace_id(), app.clock()
@@ -35,18 +36,27 @@ def list_(app: App, limit: int, as_json: bool) -> None:
         held = held_messages(session, workspace_id, held_before=now - _after(app), limit=limit)
     rows = [
         {
+            "id": message.id,
             "message_id": message.message_id,
             "conversation_id": conversation.id,
             "platform": conversation.platform,
             "customer_name": conversation.customer_name,
+            "customer": customer_of(conversation),
             "written": ago(message.created_at, now=now),
-            "created_at": moment(message.created_at),
+            "created_at": message.created_at,
             "content": message.content,
         }
         for message, conversation in held
     ]
-    columns = ["written", "conversation_id", "platform", "customer_name", "content"]
-    print_rows(rows, as_json=as_json, columns=columns, empty="Nothing waits for your word.")
+    columns = [
+        column("id"),
+        column("created_at", "written"),
+        column("conversation_id", "conversation"),
+        column("platform"),
+        column("customer", text=True),
+        column("content", cut=True),
+    ]
+    print_rows(rows, as_json=as_json, columns=columns, empty="Nothing waits for your decision.")
 
 
 @backlog.command()
@@ -60,7 +70,7 @@ def answer(app: App, handles: tuple[str, ...], everything: bool) -> None:
     ids = _chosen_messages(app, handles, everything)
     with app.database.transaction() as session:
         released = release(session, ids)
-    click.echo(f"{released} messages will be answered.")
+    click.echo(f"{count(released, 'message')} will be answered.")
 
 
 @backlog.command()
@@ -74,7 +84,8 @@ def dismiss(app: App, handles: tuple[str, ...], everything: bool) -> None:
     ids = _chosen_messages(app, handles, everything)
     with app.database.transaction() as session:
         dismissed = dismiss_messages(session, ids)
-    click.echo(f"{dismissed} messages were dismissed.")
+    was = "was" if dismissed == 1 else "were"
+    click.echo(f"{count(dismissed, 'message')} {was} dismissed.")
 
 
 def _after(app: App) -> timedelta:

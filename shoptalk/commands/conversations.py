@@ -1,6 +1,6 @@
 """`shoptalk conversations`: the inbox from the terminal."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import click
@@ -9,12 +9,12 @@ from shoptalk.app import App
 from shoptalk.commands.common import (
     json_option,
     limit_option,
-    moment,
     print_json,
     print_rows,
     visible,
     with_app,
 )
+from shoptalk.commands.display import column, count, one_line, to_the_second
 from shoptalk.db.models import Conversation, Message
 from shoptalk.types import ConversationStatus
 
@@ -22,6 +22,11 @@ from shoptalk.types import ConversationStatus
 @click.group()
 def conversations() -> None:
     """List, show, switch the AI on or off."""
+
+
+def customer_of(conversation: Conversation) -> str:
+    """What the customer is called: the name, else the phone number, else the platform's id."""
+    return conversation.customer_name or conversation.customer_phone or conversation.customer_id
 
 
 def _row(conversation: Conversation) -> dict[str, Any]:
@@ -33,14 +38,15 @@ def _row(conversation: Conversation) -> dict[str, Any]:
         "customer_id": conversation.customer_id,
         "customer_name": conversation.customer_name,
         "customer_phone": conversation.customer_phone,
+        "customer": customer_of(conversation),
         "status": conversation.status,
         "ai_enabled": conversation.ai_enabled,
         "opted_out": conversation.is_opted_out,
         "conversation_state": conversation.conversation_state,
         "message_count": conversation.message_count,
-        "last_message_at": moment(conversation.last_message_at),
+        "last_message_at": conversation.last_message_at,
         "read_failures": conversation.read_failures,
-        "read_again_at": moment(conversation.read_again_at) if conversation.read_failures else None,
+        "read_again_at": conversation.read_again_at if conversation.read_failures else None,
     }
 
 
@@ -68,13 +74,13 @@ def list_(app: App, status: str | None, limit: int, as_json: bool) -> None:
             )
         ]
     columns = [
-        "id",
-        "platform",
-        "customer_name",
-        "status",
-        "ai_enabled",
-        "message_count",
-        "last_message_at",
+        column("id"),
+        column("platform"),
+        column("customer", text=True),
+        column("status"),
+        column("ai_enabled", "AI on"),
+        column("message_count", "messages"),
+        column("last_message_at", "last message"),
     ]
     print_rows(rows, as_json=as_json, columns=columns, empty="There is no conversation yet.")
 
@@ -86,18 +92,51 @@ def list_(app: App, status: str | None, limit: int, as_json: bool) -> None:
 @with_app
 def show(app: App, handle: str, limit: int, as_json: bool) -> None:
     """Show one conversation with its last messages, and whether it could be read."""
-    from shoptalk.db.conversations import get_conversation, last_messages
+    from shoptalk.db.conversations import get_conversation, last_messages, last_word_of_person
 
     workspace_id = app.workspace_id()
     with app.database.transaction() as session:
         conversation = get_conversation(session, workspace_id, handle)
         messages = last_messages(session, conversation.id, limit=limit)
+        wrote_at = last_word_of_person(session, conversation)
+    now = app.clock()
+    paused_until = _paused_until(wrote_at, app.rules.selection.takeover_pause, now=now)
     if as_json:
-        print_json(_row(conversation) | {"messages": [message_row(row) for row in messages]})
+        print_json(
+            _row(conversation)
+            | {"ai_paused_until": paused_until}
+            | {"messages": [message_row(row) for row in messages]}
+        )
         return
     heading, *lines = transcript(conversation, messages)
-    for line in (heading, *_what_it_lacks(conversation, now=app.clock()), *lines):
+    notes = [
+        *_who_has_it(conversation, paused_until, wrote_at),
+        *_what_it_lacks(conversation, now=now),
+    ]
+    for line in (heading, *notes, *lines):
         click.echo(line)
+
+
+def _paused_until(wrote_at: datetime | None, pause: timedelta, *, now: datetime) -> datetime | None:
+    """Until when the AI leaves the conversation alone because a person wrote; None: it does not."""
+    if wrote_at is None or wrote_at + pause <= now:
+        return None
+    return wrote_at + pause
+
+
+def _who_has_it(
+    conversation: Conversation, paused_until: datetime | None, wrote_at: datetime | None
+) -> list[str]:
+    """A line where the AI is on and says nothing all the same."""
+    hand_back = f"`shoptalk conversations ai {conversation.id} on` hands it back to the AI"
+    held_since, resumed_at = conversation.held_since, conversation.ai_resumed_at
+    if held_since and (resumed_at is None or held_since > resumed_at):
+        since = to_the_second(held_since)
+        return [f"A person holds it on {conversation.platform} since {since}; {hand_back}."]
+    if paused_until and wrote_at:
+        who = f"Taken over by a person, who wrote {to_the_second(wrote_at)}"
+        return [f"{who}: the AI pauses until {to_the_second(paused_until)}; {hand_back} now."]
+    return []
 
 
 def _what_it_lacks(conversation: Conversation, *, now: datetime) -> list[str]:
@@ -108,7 +147,7 @@ def _what_it_lacks(conversation: Conversation, *, now: datetime) -> list[str]:
     if not failures or at is None:
         return []
     times = "once" if failures == 1 else f"{failures} times"
-    again = f"at {at:%Y-%m-%d %H:%M:%S} UTC" if at > now else "with the next poll"
+    again = f"at {to_the_second(at)}" if at > now else "with the next poll"
     if failures < UNREADABLE_AFTER:
         what_waits = "what its customer wrote since then waits"
     else:
@@ -118,7 +157,7 @@ def _what_it_lacks(conversation: Conversation, *, now: datetime) -> list[str]:
 
 def transcript(conversation: Conversation, messages: list[Message]) -> list[str]:
     """A conversation as lines for a terminal."""
-    name = conversation.customer_name or conversation.customer_id
+    name = one_line(customer_of(conversation))
     ai = "on" if conversation.ai_enabled else "off"
     lines = [
         visible(
@@ -129,12 +168,11 @@ def transcript(conversation: Conversation, messages: list[Message]) -> list[str]
     for message in messages:
         kind = "" if message.content_type == "text" else f"[{message.content_type}] "
         text = "\n".join(visible(part) for part in message.content.split("\n"))
-        indented = text.replace("\n", "\n" + " " * 32)
+        written = f"{to_the_second(message.created_at)} {message.sender_type:>8}  "
+        margin = len(written)
+        indented = text.replace("\n", "\n" + " " * margin)
         old = " (history)" if message.is_old else ""
-        lines.append(
-            f"{message.created_at:%Y-%m-%d %H:%M:%S}Z {message.sender_type:>8}  "
-            f"{kind}{indented}{old}"
-        )
+        lines.append(f"{written}{kind}{indented}{old}")
     return lines
 
 
@@ -153,8 +191,8 @@ def message_row(message: Message) -> dict[str, Any]:
         "outcome": message.outcome,
         "status": message.status,
         "failure_reason": message.failure_reason,
-        "created_at": moment(message.created_at),
-        "imported_at": moment(message.imported_at),
+        "created_at": message.created_at,
+        "imported_at": message.imported_at,
     }
 
 
@@ -170,5 +208,5 @@ def ai(app: App, handle: str, switch: str) -> None:
     with app.database.transaction() as session:
         conversation = get_conversation(session, workspace_id, handle)
         taken_up = switch_ai(session, conversation, enabled=switch == "on", now=app.clock())
-    waiting = f"; messages that will be answered now: {taken_up}" if taken_up else ""
+    waiting = f"; {count(taken_up, 'message')} will be answered now" if taken_up else ""
     click.echo(f"The AI is {switch} for conversation {conversation.id}{waiting}.")

@@ -3,7 +3,9 @@
 import click
 
 from shoptalk.app import App
-from shoptalk.commands.common import json_option, limit_option, moment, print_rows, with_app
+from shoptalk.commands.common import json_option, limit_option, print_rows, with_app
+from shoptalk.commands.conversations import customer_of
+from shoptalk.commands.display import column
 from shoptalk.errors import UsageError
 
 
@@ -16,34 +18,49 @@ def deliveries() -> None:
 @click.option(
     "--status",
     type=click.Choice(["waiting", "sending", "sent", "delivered", "failed", "uncertain"]),
-    help="Only those that stand so.",
+    help="Only those in this state.",
 )
 @limit_option
 @json_option
 @with_app
 def list_(app: App, status: str | None, limit: int, as_json: bool) -> None:
     """List deliveries, the newest first."""
+    from shoptalk.db.conversations import conversations_by_id
     from shoptalk.db.deliveries import list_deliveries
 
     workspace_id = app.workspace_id()
     with app.database.transaction() as session:
-        rows = [
-            {
-                "id": delivery.id,
-                "conversation_id": delivery.conversation_id,
-                "turn_id": delivery.turn_id,
-                "part_no": delivery.part_no,
-                "status": delivery.status,
-                "message_id": delivery.message_id,
-                "attempts": delivery.attempts,
-                "failure_reason": delivery.failure_reason,
-                "sent_at": moment(delivery.sent_at),
-                "content": delivery.content,
-            }
-            for delivery in list_deliveries(session, workspace_id, status=status, limit=limit)
-        ]
-    columns = ["id", "conversation_id", "status", "attempts", "failure_reason", "content"]
-    print_rows(rows, as_json=as_json, columns=columns, empty="Nothing was sent yet.")
+        found = list_deliveries(session, workspace_id, status=status, limit=limit)
+        of = conversations_by_id(session, {delivery.conversation_id for delivery in found})
+    rows = [
+        {
+            "id": delivery.id,
+            "conversation_id": delivery.conversation_id,
+            "customer": customer_of(of[delivery.conversation_id]),
+            "turn_id": delivery.turn_id,
+            "part_no": delivery.part_no,
+            "status": delivery.status,
+            "message_id": delivery.message_id,
+            "attempts": delivery.attempts,
+            "failure_reason": delivery.failure_reason,
+            "created_at": delivery.created_at,
+            "sent_at": delivery.sent_at,
+            "content": delivery.content,
+        }
+        for delivery in found
+    ]
+    columns = [
+        column("id"),
+        column("created_at", "written"),
+        column("conversation_id", "conversation"),
+        column("customer", text=True),
+        column("status"),
+        column("sent_at", "sent"),
+        column("attempts", "tries"),
+        column("failure_reason", "error", text=True),
+        column("content", cut=True),
+    ]
+    print_rows(rows, as_json=as_json, columns=columns, empty="No deliveries.")
 
 
 @deliveries.command()

@@ -1,7 +1,6 @@
 """What a demo tells at its end: counts, conversations, and why one message was not answered."""
 
 from collections.abc import Sequence
-from datetime import timedelta
 from textwrap import shorten
 
 import click
@@ -11,6 +10,7 @@ from shoptalk.app import App
 from shoptalk.commands.common import visible
 from shoptalk.commands.conversations import transcript
 from shoptalk.commands.demo_accounts import Branch
+from shoptalk.commands.display import money, one_line, to_the_second
 from shoptalk.db.catalog import list_orders
 from shoptalk.db.conversations import (
     get_conversation,
@@ -41,7 +41,7 @@ def tell_counts(app: App) -> None:
     click.echo(f"  orders made               {len(orders)}")
     for order in orders:
         customer = order.customer_name or "-"
-        what = f"{order.quantity} × {order.product_name}, {order.total:.2f} {order.currency}"
+        what = f"{order.quantity} × {order.product_name}, {money(order.total, order.currency)}"
         where = f"in conversation {order.conversation_id}"  # the same shopper may come twice
         click.echo(visible(f"    {what}, for {customer}, {where}"))
 
@@ -122,7 +122,7 @@ def tell_why_not(app: App) -> None:
         explanation = _explanation(session, app, message.message_id)
     title("Why one message was not answered")
     click.echo(f"  $ shoptalk why {message.message_id}")
-    click.echo(f"  {visible(message.content)!r}: {explanation.sentence}")
+    click.echo(f"  {one_line(message.content)!r}: {explanation.sentence}")
     for condition in explanation.conditions:
         click.echo(f"    {visible(str(condition))}")
 
@@ -134,7 +134,8 @@ def _explanation(session: Session, app: App, message_id: str) -> Explanation:
         message,
         conversation,
         now=app.clock(),
-        backlog_after=timedelta(seconds=app.settings.backlog_after_seconds),
+        rules=app.rules,
+        show=to_the_second,
     )
 
 

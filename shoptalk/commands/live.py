@@ -1,4 +1,4 @@
-"""The live view of `run` and `demo`: channels, queue, replies, orders, errors."""
+"""The live view of `run` and `demo`: channels, queue, who waits, the last messages, errors."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -7,13 +7,29 @@ from typing import Self
 
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
-from rich.table import Table
 from rich.text import Text
 from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.orm import Session
 
 from shoptalk.app import App
 from shoptalk.commands.common import visible
+from shoptalk.commands.conversations import customer_of
+from shoptalk.commands.display import (
+    Column,
+    ago,
+    column,
+    shortened,
+    table_for,
+    to_the_second,
+)
+from shoptalk.commands.waiting import waiting_for_people
+from shoptalk.db.conversations import conversations_by_id, list_messages
+from shoptalk.db.models import Conversation, Message
 from shoptalk.db.status import ChannelStatus, Totals, channel_statuses, totals
+from shoptalk.types import SenderType
+
+LAST_MESSAGES = 5
+NO_CHANNEL = "No channel is connected yet: `shoptalk channels connect` adds one."
 
 
 class LiveView:
@@ -23,10 +39,9 @@ class LiveView:
         self._app = app
         self._since = app.clock()
         self._workspace_id = app.workspace_id()
+        self._console = console or Console(highlight=False)
         self._live = (
-            Live(console=console or Console(highlight=False), auto_refresh=False, transient=True)
-            if enabled
-            else None
+            Live(console=self._console, auto_refresh=False, transient=True) if enabled else None
         )
 
     def __enter__(self) -> Self:
@@ -49,8 +64,8 @@ class LiveView:
             return
         try:
             picture = self._picture()
-        except SQLAlchemyError as exc:  # it may be back in a second; the ticks go on trying
-            picture = Text(f"the database does not answer ({type(exc).__name__})")
+        except SQLAlchemyError:  # it may be back in a second; the ticks go on trying
+            picture = Text("The database does not answer; it is asked again every second.")
         self._live.update(picture, refresh=True)
 
     def _picture(self) -> RenderableType:
@@ -58,29 +73,73 @@ class LiveView:
         with self._app.database.transaction() as session:
             channels = channel_statuses(session, self._workspace_id, now=now)
             counts = totals(session, self._workspace_id, since=self._since, now=now)
-        return Group(channel_table(channels, now=now), *totals_lines(counts, now=now))
-
-
-def channel_table(channels: Sequence[ChannelStatus], *, now: datetime) -> Table:
-    table = Table(box=None, pad_edge=False)
-    table.add_column("channel", overflow="fold")
-    table.add_column("state", overflow="fold")
-    for title in ("conversations", "last import", "new"):
-        table.add_column(title, no_wrap=True)
-    table.add_column("calls in 24 h", overflow="fold")
-    table.add_column("error", overflow="fold")
-    for status in channels:
-        channel, run = status.channel, status.last_run
-        table.add_row(
-            Text(visible(f"{channel.channel} {channel.display_name}")),
-            state_of(status),
-            f"{status.conversations:,}",
-            ago(run.started_at if run else None, now=now),
-            f"{run.new:,}" if run else "-",
-            _calls(status),
-            Text(visible(channel.last_error or "-")),
+            last = _last_messages(session, self._workspace_id)
+        waiting = waiting_for_people(self._app, self._workspace_id)
+        remedies = [
+            f"channel {each.channel.id}: {each.channel.remedy}"
+            for each in channels
+            if each.channel.remedy
+        ]
+        lines = [
+            *remedies,
+            *totals_lines(counts, now=now),
+            *(f"waits for you     {reason.line(now=now)}" for reason in waiting),
+            *last,
+            f"{to_the_second(now)}. Ctrl-C ends it.",
+        ]
+        head = (
+            table_for(channel_rows(channels, now=now), channel_columns(), self._console.width)
+            if channels
+            else Text(f"{NO_CHANNEL} It is taken up from here within seconds.")
         )
-    return table
+        return Group(head, *(Text(visible(line)) for line in lines))
+
+
+def _last_messages(session: Session, workspace_id: int) -> list[str]:
+    """The last of either side, the newest at the end."""
+    found = list_messages(session, workspace_id, unreplied=False, outcome=None, limit=LAST_MESSAGES)
+    of = conversations_by_id(session, {message.conversation_id for message in found})
+    return [
+        f"{to_the_second(message.created_at)}  {_side(message, of[message.conversation_id])}: "
+        f"{shortened(message.content, 60) or f'[{message.content_type}]'}"
+        for message in reversed(found)
+    ]
+
+
+def _side(message: Message, conversation: Conversation) -> str:
+    customer = shortened(customer_of(conversation), 24)
+    if message.sender_type == SenderType.CUSTOMER:
+        return customer
+    return f"{message.sender_type} to {customer}"
+
+
+def channel_columns() -> list[Column]:
+    return [
+        column("id"),
+        column("name", "channel", text=True),
+        column("state"),
+        column("conversations"),
+        column("last_import", "last import"),
+        column("new"),
+        column("calls", "calls in 24 h", text=True),
+        column("error", text=True),
+    ]
+
+
+def channel_rows(channels: Sequence[ChannelStatus], *, now: datetime) -> list[dict[str, str]]:
+    return [
+        {
+            "id": str(status.channel.id),
+            "name": f"{status.channel.channel} {status.channel.display_name}",
+            "state": state_of(status),
+            "conversations": f"{status.conversations:,}",
+            "last_import": ago(status.last_run.started_at if status.last_run else None, now=now),
+            "new": f"{status.last_run.new:,}" if status.last_run else "-",
+            "calls": _calls(status),
+            "error": status.channel.last_error or "-",
+        }
+        for status in channels
+    ]
 
 
 def _calls(status: ChannelStatus) -> str:
@@ -101,7 +160,7 @@ def state_of(status: ChannelStatus) -> str:
     return "reading history" if channel.history_state == "waiting" else "connected"
 
 
-def totals_lines(counts: Totals, *, now: datetime) -> list[Text]:
+def totals_lines(counts: Totals, *, now: datetime) -> list[str]:
     outcomes = ", ".join(f"{n} {name}" for name, n in sorted(counts.turns_by_outcome.items()))
     due = f", the first due {ago(counts.oldest_due_at, now=now)}" if counts.oldest_due_at else ""
     answering = f"{counts.answering_turns} being answered{due}"
@@ -116,17 +175,4 @@ def totals_lines(counts: Totals, *, now: datetime) -> list[Text]:
             f"deliveries        {counts.uncertain_deliveries} uncertain, "
             f"{counts.failed_deliveries} failed: `shoptalk deliveries list`"
         )
-    return [Text(line) for line in lines]
-
-
-def ago(moment: datetime | None, *, now: datetime) -> str:
-    """A distance in time, as people say it."""
-    if moment is None:
-        return "never"
-    seconds = round((now - moment).total_seconds())
-    word = "ago" if seconds >= 0 else "from now"
-    amount = abs(seconds)
-    for size, unit in ((86400, "d"), (3600, "h"), (60, "min")):
-        if amount >= size:
-            return f"{amount // size} {unit} {word}"
-    return f"{amount} s {word}"
+    return lines

@@ -4,7 +4,8 @@ import click
 
 from shoptalk.app import App
 from shoptalk.commands.common import json_option, limit_option, print_rows, with_app
-from shoptalk.commands.conversations import message_row
+from shoptalk.commands.conversations import customer_of, message_row
+from shoptalk.commands.display import column
 from shoptalk.types import Outcome
 
 
@@ -24,8 +25,8 @@ def messages() -> None:
 @json_option
 @with_app
 def list_(app: App, unreplied: bool, outcome: str | None, limit: int, as_json: bool) -> None:
-    """List messages, the last stored first."""
-    from shoptalk.db.conversations import list_messages
+    """List messages, the last stored first. `shoptalk why ID` takes the id of the first column."""
+    from shoptalk.db.conversations import conversations_by_id, list_messages
 
     workspace_id = app.workspace_id()
     with app.database.transaction() as session:
@@ -36,6 +37,24 @@ def list_(app: App, unreplied: bool, outcome: str | None, limit: int, as_json: b
             outcome=Outcome(outcome) if outcome else None,
             limit=limit,
         )
-    columns = ["id", "message_id", "sender_type", "outcome", "created_at", "content"]
-    rows = [message_row(message) for message in found]
-    print_rows(rows, as_json=as_json, columns=columns, empty="No such message.")
+        of = conversations_by_id(session, {message.conversation_id for message in found})
+    rows = [
+        message_row(message)
+        | {
+            "platform": of[message.conversation_id].platform,
+            "customer_name": of[message.conversation_id].customer_name,
+            "customer": customer_of(of[message.conversation_id]),
+        }
+        for message in found
+    ]
+    columns = [
+        column("id"),
+        column("created_at", "written"),
+        column("conversation_id", "conversation"),
+        column("customer", text=True),
+        column("sender_type", "author"),
+        column("outcome"),
+        column("content", cut=True),
+        column("message_id", for_pipes=True),
+    ]
+    print_rows(rows, as_json=as_json, columns=columns, empty="No messages.")

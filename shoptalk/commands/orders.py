@@ -1,9 +1,12 @@
 """`shoptalk orders`."""
 
+from decimal import Decimal
+
 import click
 
 from shoptalk.app import App
-from shoptalk.commands.common import json_option, limit_option, moment, print_rows, with_app
+from shoptalk.commands.common import json_option, limit_option, print_rows, with_app
+from shoptalk.commands.display import Column, column, money, plain_amount
 
 
 @click.group()
@@ -28,17 +31,27 @@ def list_(app: App, limit: int, as_json: bool) -> None:
                 "product_id": order.product_id,
                 "product_name": order.product_name,
                 "quantity": order.quantity,
-                "unit_price": str(order.unit_price),
+                "unit_price": plain_amount(order.unit_price, order.currency),
                 "currency": order.currency,
-                "total": str(order.total),
+                "total": plain_amount(order.total, order.currency),
                 "customer_name": order.customer_name,
                 "customer_phone": order.customer_phone,
                 "address": order.address,
                 "status": order.status,
                 "ai_generated": order.ai_generated,
-                "created_at": moment(order.created_at),
+                "created_at": order.created_at,
             }
             for order in list_orders(session, workspace_id, limit=limit)
         ]
-    columns = ["id", "product_name", "quantity", "total", "currency", "customer_name", "address"]
+    columns = [
+        column("id"),
+        column("created_at", "ordered"),
+        column("conversation_id", "conversation"),
+        column("customer_name", "customer", text=True),
+        column("customer_phone", "phone"),
+        column("quantity"),
+        column("product_name", "product", text=True),
+        Column(title="total", value=lambda row: money(Decimal(row["total"]), row["currency"])),
+        column("address", text=True),
+    ]
     print_rows(rows, as_json=as_json, columns=columns, empty="There is no order yet.")

@@ -5,6 +5,21 @@ from typing import Any
 import click
 
 from shoptalk.commands.common import json_option, print_json, print_rows, visible
+from shoptalk.commands.display import Column, column
+
+#: What a text's length is counted in, as people say it.
+_UNITS = {
+    "utf8_bytes": "bytes",
+    "utf16_units": "characters, an emoji is two",
+    "sms_segments": "SMS segments",
+}
+
+_COLUMNS: list[str | Column] = [
+    *("name", "polled", "history", "typing", "token"),
+    column("max_text", "longest text"),
+    "reply_window",
+    column("distribution", "comes with", text=True),
+]
 
 
 @click.group()
@@ -21,7 +36,6 @@ def list_(as_json: bool) -> None:
     """
     from shoptalk.platforms import registry
 
-    columns = ["name", "polled", "history", "typing", "token", "max_text", "reply_window"]
     rows = [_row(name) for name in registry.names()]
     if as_json:
         print_json(rows)
@@ -29,7 +43,7 @@ def list_(as_json: bool) -> None:
     print_rows(
         [row | {"max_text": _text(row), "reply_window": _window(row)} for row in rows],
         as_json=False,
-        columns=[*columns, "distribution"],
+        columns=_COLUMNS,
         empty="No platform is installed.",
     )
     for row in rows:
@@ -70,7 +84,10 @@ def _row(name: str) -> dict[str, Any]:
 
 
 def _text(row: dict[str, Any]) -> str | None:
-    return None if row["max_text"] is None else f"{row['max_text']} {row['text_unit']}"
+    if row["max_text"] is None:
+        return None
+    unit = _UNITS.get(row["text_unit"], row["text_unit"])
+    return f"{row['max_text']:,} {unit}"
 
 
 def _window(row: dict[str, Any]) -> str | None:

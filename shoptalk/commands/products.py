@@ -1,12 +1,14 @@
 """`shoptalk products`: the catalog."""
 
 from dataclasses import asdict
+from decimal import Decimal
 from pathlib import Path
 
 import click
 
 from shoptalk.app import App
 from shoptalk.commands.common import json_option, print_rows, with_app
+from shoptalk.commands.display import Column, column, count, money, plain_amount
 
 
 @click.group()
@@ -28,8 +30,9 @@ def import_(app: App, path: Path, currency: str) -> None:
     rows = read_catalog(path, default_currency=currency)
     workspace_id = app.workspace_id()
     with app.database.transaction() as session:
-        count = put_products(session, workspace_id, [asdict(row) for row in rows])
-    click.echo(f"{count} products are in the catalog from {path.name}.")
+        number = put_products(session, workspace_id, [asdict(row) for row in rows])
+    are = "is" if number == 1 else "are"
+    click.echo(f"{count(number, 'product')} {are} in the catalog from {path.name}.")
 
 
 @products.command("list")
@@ -46,12 +49,21 @@ def list_(app: App, as_json: bool) -> None:
                 "product_id": product.product_id,
                 "name": product.name,
                 "description": product.description,
-                "price": str(product.price),
+                "price": plain_amount(product.price, product.currency),
                 "currency": product.currency,
                 "stock": product.stock,
                 "active": product.active,
             }
             for product in list_products(session, workspace_id)
         ]
-    columns = ["product_id", "name", "price", "currency", "stock", "active"]
+    columns = [
+        column("product_id", "product id"),
+        column("name", text=True),
+        Column(title="price", value=lambda row: money(Decimal(row["price"]), row["currency"])),
+        Column(
+            title="stock",
+            value=lambda row: "not tracked" if row["stock"] is None else f"{row['stock']:,}",
+        ),
+        column("active"),
+    ]
     print_rows(rows, as_json=as_json, columns=columns, empty="The catalog is empty.")

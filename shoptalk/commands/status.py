@@ -2,13 +2,20 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import click
 
 from shoptalk.app import App
-from shoptalk.commands.common import json_option, moment, print_json, visible, with_app
+from shoptalk.commands.common import json_option, moment, print_json, with_app
+from shoptalk.commands.display import (
+    count,
+    print_lines,
+    print_table,
+    to_the_second,
+    when,
+)
 
 LATELY = timedelta(hours=24)
 
@@ -18,9 +25,14 @@ LATELY = timedelta(hours=24)
 @with_app
 def status(app: App, as_json: bool) -> None:
     """Show channels, queue, last runs and errors of the last 24 hours."""
-    from rich.console import Console
-
-    from shoptalk.commands.live import channel_table, state_of, totals_lines
+    from shoptalk.commands.live import (
+        NO_CHANNEL,
+        channel_columns,
+        channel_rows,
+        state_of,
+        totals_lines,
+    )
+    from shoptalk.commands.waiting import waiting_for_people
     from shoptalk.credentials import credential_warnings
     from shoptalk.db.circuits import troubled
     from shoptalk.db.presence import who_is_present
@@ -35,7 +47,7 @@ def status(app: App, as_json: bool) -> None:
             {
                 "name": circuit.name,
                 "failures": circuit.failures,
-                "open_until": moment(circuit.open_until),
+                "open_until": circuit.open_until,
                 "last_error": circuit.last_error,
             }
             for circuit in troubled(session)
@@ -50,6 +62,7 @@ def status(app: App, as_json: bool) -> None:
             for run in runs_with_gaps(session, workspace_id, limit=20)
             for gap in run.gaps
         ]
+    waiting = waiting_for_people(app, workspace_id)
     if as_json:
         document = {
             "channels": [
@@ -85,43 +98,58 @@ def status(app: App, as_json: bool) -> None:
                 for row in channels
             ],
             "last_24_hours": asdict(counts) | {"oldest_due_at": moment(counts.oldest_due_at)},
+            "waiting_for_person": [reason.as_json() for reason in waiting],
             "workers": [{"what": each.what, "since": moment(each.since)} for each in workers],
             "circuit_breakers": breakers,
             "gaps": gaps,
         }
         print_json(document)
         return
-    console = Console(markup=False, highlight=False)
     if not channels:
-        click.echo("No channel is connected yet: `shoptalk channels connect` adds one.")
+        click.echo(NO_CHANNEL)
         return
-    console.print(channel_table(channels, now=now))
+    print_table(channel_rows(channels, now=now), channel_columns())
+    lines = [
+        f"channel {row.channel.id}: {row.channel.remedy}" for row in channels if row.channel.remedy
+    ]
     for row in channels:
-        if row.channel.remedy:
-            console.print(f"channel {row.channel.id}: {row.channel.remedy}")
-        for warning in credential_warnings(row.channel, now=now):
-            console.print(visible(f"channel {row.channel.id}: {warning}"))
-    for line in totals_lines(counts, now=now):
-        console.print(line)
-    for present in workers:
-        console.print(visible(f"at work           {present.what}, since {moment(present.since)}"))
-    for breaker in breakers:
-        state = f"not asked until {breaker['open_until']}" if breaker["open_until"] else "asked"
-        console.print(
-            f"{breaker['name']}: {breaker['failures']} failures in a row, {state}: "
-            f"{visible(str(breaker['last_error']))}"
-        )
-    for gap in gaps:
-        console.print(visible(_gap_line(gap)))
+        lines += [
+            f"channel {row.channel.id}: {warning}"
+            for warning in credential_warnings(row.channel, now=now)
+        ]
+    lines += totals_lines(counts, now=now)
+    if waiting:
+        lines.append("waiting for a person")
+        lines += [f"  {reason.line(now=now)}" for reason in waiting]
+    lines += [f"at work           {each.what}, since {when(each.since)}" for each in workers]
+    lines += [_breaker_line(each) for each in breakers]
+    lines += [_gap_line(gap) for gap in gaps]
+    print_lines(lines)
+
+
+def _breaker_line(breaker: Mapping[str, Any]) -> str:
+    until = breaker["open_until"]
+    state = f"not asked until {to_the_second(until)}" if until else "asked again"
+    failures = count(breaker["failures"], "failure")
+    return f"{breaker['name']}: {failures} in a row, {state}: {breaker['last_error']}"
 
 
 def _gap_line(gap: Mapping[str, Any]) -> str:
     """What could not be read, as far as it is known."""
     where = f"thread {gap['thread_id']}" if gap["thread_id"] else "the list"
     known = [
-        f"{name.replace('_', ' ')} {gap[name]}"
+        f"{name.replace('_', ' ')} {_shown(gap[name])}"
         for name in ("from", "to", "at_most")
         if gap[name] is not None
     ]
     extent = f" ({', '.join(known)})" if known else ""
     return f"gap in {where} of channel {gap['channel_id']}: {gap['reason']}{extent}"
+
+
+def _shown(value: Any) -> str:
+    """Of a gap: a moment, or a number."""
+    try:
+        at = datetime.fromisoformat(str(value))
+    except ValueError:
+        return str(value)
+    return to_the_second(at) if at.tzinfo else str(value)

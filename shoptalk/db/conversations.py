@@ -1,6 +1,6 @@
 """Queries on conversations and messages for reading. Callers own the transaction."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 
 from sqlalchemy import or_, select, tuple_, update
@@ -107,6 +107,13 @@ def list_messages(
     return session.scalars(statement.order_by(Message.id.desc()).limit(limit)).all()
 
 
+def conversations_by_id(
+    session: Session, conversation_ids: Collection[int]
+) -> dict[int, Conversation]:
+    found = session.scalars(select(Conversation).where(Conversation.id.in_(conversation_ids)))
+    return {conversation.id: conversation for conversation in found}
+
+
 def last_messages(session: Session, conversation_id: int, *, limit: int) -> list[Message]:
     """The newest messages, oldest of them first."""
     newest = session.scalars(
@@ -136,6 +143,18 @@ def find_answer_after(session: Session, message: Message) -> Message | None:
         .order_by(Message.created_at, Message.sequence_no)
         .limit(1)
     ).first()
+
+
+def last_word_of_person(session: Session, conversation: Conversation) -> datetime | None:
+    """When a person at the shop wrote last, since the cut-over and since it was handed back."""
+    statement = select(Message.created_at).where(
+        Message.conversation_id == conversation.id,
+        Message.sender_type == SenderType.EMPLOYEE,
+        ~Message.is_old,
+    )
+    if conversation.ai_resumed_at is not None:
+        statement = statement.where(Message.created_at > conversation.ai_resumed_at)
+    return session.scalar(statement.order_by(Message.created_at.desc()).limit(1))
 
 
 def messages_of_turn(session: Session, turn_id: int) -> Sequence[Message]:

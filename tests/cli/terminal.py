@@ -125,7 +125,8 @@ def terminal_of(shop: Shop) -> Terminal:
         "OPENAI_MODEL": ours.openai_model,
         "OPENAI_MAX_RETRIES": "0",
         "GRAPH_CALLS_PER_SECOND": "0",
-        "COLUMNS": "1000",  # tables are not folded
+        "COLUMNS": "60",  # nothing that is piped is folded
+        "SHOP_TIMEZONE": "UTC",
     }
     return Terminal(environment, shop.world.clock.now)
 

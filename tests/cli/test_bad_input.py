@@ -143,7 +143,7 @@ TYPED = [
     Wrong("deliveries retry abc", "no delivery 'abc'"),
     Wrong("deliveries retry 1", "Delivery 1 is sent: only failed and uncertain"),
     Wrong("sandbox --port 99999", "not in the range"),
-    Wrong("sandbox --port {taken_port}", "Port [0-9]+ cannot be had"),
+    Wrong("sandbox --port {taken_port}", "Port [0-9]+ is in use: choose another"),
 ]
 
 SETTINGS = [

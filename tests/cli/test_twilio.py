@@ -101,6 +101,9 @@ def test_why_names_the_opt_out_and_the_conversation_shows_it(
     stop = shop.world.add_message(NUMBER, ANN, "STOP").id
     assert terminal.types("import").code == 0
     why = terminal.types("why", stop)
-    assert "NOT  opted_out is yes (since 2026-10-05 09:00:05 UTC); wanted: no" in why.out
+    assert (
+        "NOT  the customer wants no more messages: yes, since 2026-10-05 09:00:05 UTC; wanted: no"
+        in why.out
+    )
     [row] = terminal.types("conversations", "list", "--json").document
     assert row["opted_out"] is True

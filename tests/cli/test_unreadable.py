@@ -88,7 +88,7 @@ def test_status_tells_a_gap_in_a_thread_with_its_bounds(
     [thread_id] = [each.thread_id for each in shop.rows(Conversation)]
     [line] = gap_lines(terminal)
     assert line.startswith(f"gap in thread {thread_id} of channel 1: ")
-    assert line.endswith(" (from 2026-10-05T08:58:00+00:00, to 2026-10-05T09:10:00+00:00)")
+    assert line.endswith(" (from 2026-10-05 08:58:00 UTC, to 2026-10-05 09:10:00 UTC)")
 
 
 def test_status_tells_a_gap_in_the_list_of_a_channel(shop: Shop, terminal: Terminal) -> None:
