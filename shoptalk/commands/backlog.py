@@ -51,9 +51,9 @@ def list_(app: App, limit: int, as_json: bool) -> None:
     columns = [
         column("id"),
         column("created_at", "written"),
-        column("conversation_id", "conversation"),
+        column("conversation_id", "conv."),
         column("platform"),
-        column("customer", text=True),
+        column("customer", cut=True),
         column("content", cut=True),
     ]
     print_rows(rows, as_json=as_json, columns=columns, empty="Nothing waits for your decision.")

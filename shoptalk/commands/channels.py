@@ -9,7 +9,7 @@ from click.core import ParameterSource
 
 from shoptalk.app import App
 from shoptalk.commands.common import json_option, print_rows, visible, with_app
-from shoptalk.commands.display import column, to_the_second
+from shoptalk.commands.display import column, print_lines, to_the_second
 from shoptalk.errors import ChannelStopped, UsageError
 
 #: The settings that have an option of their own.
@@ -256,17 +256,15 @@ def list_(app: App, as_json: bool) -> None:
         column("external_id", "account id"),
         column("display_name", "name", text=True),
         column("state"),
-        column("connected_at", "connected"),
+        column("connected_at", "connected", spare=True),
         column("last_error", "error", text=True),
     ]
     print_rows(rows, as_json=as_json, columns=columns, empty="No channel is connected yet.")
     if as_json:
         return
     for channel in found:
-        if channel.remedy:
-            click.echo(visible(f"channel {channel.id}: {channel.remedy}"))
-        for warning in credential_warnings(channel, now=now):
-            click.echo(visible(f"channel {channel.id}: {warning}"))
+        says = [channel.remedy, *credential_warnings(channel, now=now)]
+        print_lines(f"channel {channel.id}: {each}" for each in says if each)
 
 
 def _state(is_connected: bool, is_stopped: bool) -> str:

@@ -79,7 +79,7 @@ def list_(app: App, status: str | None, limit: int, as_json: bool) -> None:
         column("customer", text=True),
         column("status"),
         column("ai_enabled", "AI on"),
-        column("message_count", "messages"),
+        column("message_count", "messages", spare=True),
         column("last_message_at", "last message"),
     ]
     print_rows(rows, as_json=as_json, columns=columns, empty="There is no conversation yet.")

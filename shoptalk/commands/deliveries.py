@@ -52,11 +52,11 @@ def list_(app: App, status: str | None, limit: int, as_json: bool) -> None:
     columns = [
         column("id"),
         column("created_at", "written"),
-        column("conversation_id", "conversation"),
-        column("customer", text=True),
+        column("conversation_id", "conv."),
+        column("customer", cut=True),
         column("status"),
-        column("sent_at", "sent"),
-        column("attempts", "tries"),
+        column("sent_at", "sent", spare=True),
+        column("attempts", "tries", spare=True),
         column("failure_reason", "error", text=True),
         column("content", cut=True),
     ]

@@ -12,8 +12,6 @@ from datetime import datetime, tzinfo
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-import click
-
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
@@ -121,6 +119,7 @@ class Column:
         is_text: long as it may be: on a terminal it gives way, line by line.
         is_cut: it gives way by being cut short, so that a row stays a line.
         is_for_pipes: left out on a terminal, where it would push out everything else.
+        is_spare: left out on a terminal that is too narrow for all, the last one first.
     """
 
     title: str
@@ -128,6 +127,7 @@ class Column:
     is_text: bool = False
     is_cut: bool = False
     is_for_pipes: bool = False
+    is_spare: bool = False
 
 
 def column(
@@ -137,6 +137,7 @@ def column(
     text: bool = False,
     cut: bool = False,
     for_pipes: bool = False,
+    spare: bool = False,
 ) -> Column:
     """A column that shows what a row has under a key."""
     return Column(
@@ -145,6 +146,7 @@ def column(
         is_text=text or cut,
         is_cut=cut,
         is_for_pipes=for_pipes,
+        is_spare=spare,
     )
 
 
@@ -173,7 +175,7 @@ def print_table(rows: Sequence[Row], columns: Sequence[Column]) -> None:
         padded = (
             text + " " * (width - _width(text)) for text, width in zip(line, widths, strict=True)
         )
-        click.echo(GAP.join(padded).rstrip())
+        sys.stdout.write(GAP.join(padded).rstrip() + "\n")  # not click: it passes by the charset
 
 
 def _cells(rows: Sequence[Row], columns: Sequence[Column]) -> list[list[str]]:
@@ -188,6 +190,9 @@ def table_for(rows: Sequence[Row], columns: Sequence[Column], width: int) -> "Re
     titles, lines = [each.title for each in columns], _cells(rows, columns)
     natural = [max(map(_width, texts)) for texts in zip(titles, *lines, strict=True)]
     widths = fitted(natural, [each.is_text for each in columns], width)
+    spare = [each for each in columns if each.is_spare]
+    if widths is None and spare:
+        return table_for(rows, [each for each in columns if each is not spare[-1]], width)
     if widths is None:
         return Text("\n\n".join(_record(titles, line) for line in lines))
     table = Table(box=None, pad_edge=False, padding=(0, len(GAP), 0, 0))
@@ -231,7 +236,7 @@ def print_lines(lines: Iterable[str]) -> None:
     """Print lines: folded between words on a terminal, never elsewhere."""
     if not sys.stdout.isatty():
         for line in lines:
-            click.echo(visible(line))
+            sys.stdout.write(visible(line) + "\n")
         return
     from rich.console import Console
 

@@ -84,15 +84,18 @@ class LiveView:
             *remedies,
             *totals_lines(counts, now=now),
             *(f"waits for you     {reason.line(now=now)}" for reason in waiting),
-            *last,
-            f"{to_the_second(now)}. Ctrl-C ends it.",
         ]
         head = (
             table_for(channel_rows(channels, now=now), channel_columns(), self._console.width)
             if channels
             else Text(f"{NO_CHANNEL} It is taken up from here within seconds.")
         )
-        return Group(head, *(Text(visible(line)) for line in lines))
+        return Group(
+            head,
+            *(Text(visible(line)) for line in lines),
+            *(Text(line, no_wrap=True, overflow="ellipsis") for line in last),
+            Text(f"{to_the_second(now)}. Ctrl-C ends it."),
+        )
 
 
 def _last_messages(session: Session, workspace_id: int) -> list[str]:
@@ -101,7 +104,7 @@ def _last_messages(session: Session, workspace_id: int) -> list[str]:
     of = conversations_by_id(session, {message.conversation_id for message in found})
     return [
         f"{to_the_second(message.created_at)}  {_side(message, of[message.conversation_id])}: "
-        f"{shortened(message.content, 60) or f'[{message.content_type}]'}"
+        f"{shortened(message.content, 200) or f'[{message.content_type}]'}"
         for message in reversed(found)
     ]
 
@@ -118,10 +121,10 @@ def channel_columns() -> list[Column]:
         column("id"),
         column("name", "channel", text=True),
         column("state"),
-        column("conversations"),
+        column("conversations", spare=True),
         column("last_import", "last import"),
-        column("new"),
-        column("calls", "calls in 24 h", text=True),
+        column("new", spare=True),
+        column("calls", "calls in 24 h", text=True, spare=True),
         column("error", text=True),
     ]
 

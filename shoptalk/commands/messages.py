@@ -50,8 +50,8 @@ def list_(app: App, unreplied: bool, outcome: str | None, limit: int, as_json: b
     columns = [
         column("id"),
         column("created_at", "written"),
-        column("conversation_id", "conversation"),
-        column("customer", text=True),
+        column("conversation_id", "conv."),
+        column("customer", cut=True),
         column("sender_type", "author"),
         column("outcome"),
         column("content", cut=True),

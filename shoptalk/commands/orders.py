@@ -46,9 +46,9 @@ def list_(app: App, limit: int, as_json: bool) -> None:
     columns = [
         column("id"),
         column("created_at", "ordered"),
-        column("conversation_id", "conversation"),
+        column("conversation_id", "conv."),
         column("customer_name", "customer", text=True),
-        column("customer_phone", "phone"),
+        column("customer_phone", "phone", spare=True),
         column("quantity"),
         column("product_name", "product", text=True),
         Column(title="total", value=lambda row: money(Decimal(row["total"]), row["currency"])),

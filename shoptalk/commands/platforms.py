@@ -18,7 +18,7 @@ _COLUMNS: list[str | Column] = [
     *("name", "polled", "history", "typing", "token"),
     column("max_text", "longest text"),
     "reply_window",
-    column("distribution", "comes with", text=True),
+    column("distribution", "comes with", text=True, spare=True),
 ]
 
 

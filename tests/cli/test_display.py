@@ -119,6 +119,17 @@ def test_a_terminal_too_narrow_for_a_table_gets_a_field_a_line() -> None:
     assert re.search(r"^id +1 *\ncustomer +Ann", capture.get())
 
 
+def test_what_can_be_spared_goes_before_the_table_does() -> None:
+    columns = [column("id"), column("customer", text=True), column("message_id", spare=True)]
+    console = Console(width=60, force_terminal=True, color_system=None)
+    with console.capture() as capture:
+        console.print(display.table_for(ROWS[:1], columns, 60))
+    assert [line.split() for line in capture.get().splitlines()] == [
+        ["id", "customer"],
+        ["1", "Ann"],
+    ]
+
+
 def test_a_span_is_told_in_its_largest_unit() -> None:
     shown = [display.ago(NOON - timedelta(seconds=n), now=NOON) for n in (9, 70, 7300, 200_000)]
     assert shown == ["9 s ago", "1 min ago", "2 h ago", "2 d ago"]

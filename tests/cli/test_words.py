@@ -124,7 +124,7 @@ def test_messages_are_listed_with_their_customer_and_a_handle_for_why(
     shop.imports()
     header, line = terminal.types("messages", "list").out.splitlines()
     assert re.split("  +", header) == [
-        *("id", "written", "conversation", "customer", "author", "outcome", "content"),
+        *("id", "written", "conv.", "customer", "author", "outcome", "content"),
         "message id",
     ]
     assert re.split("  +", line) == [
