@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
+from shoptalk.sandbox import server
 from tests.cli.terminal import Terminal
 from tests.loop.shop import PAGE, TOKEN, Shop
 from tests.patience import eventually
@@ -181,3 +182,15 @@ def test_run_logs_how_it_begins_what_it_waits_for_and_what_it_did(
     assert (logged["started"]["channels"], logged["started"]["database"]) == (0, "DATABASE_URL")
     assert "`shoptalk channels connect`" in logged["no channel is connected"]["what_to_do"]
     assert logged["stopped"].keys() >= {"ticks", "messages_imported", "turns_answered", "seconds"}
+
+
+def test_the_sandbox_prints_a_home_of_its_own(
+    terminal: Terminal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(server, "serve", lambda port, ready: ready(f"http://127.0.0.1:{port}"))
+    homes = [
+        re.findall(r"^export SHOPTALK_HOME=(\S+/shoptalk-sandbox\S*)$", screen.out, re.M)
+        for screen in (terminal.types("sandbox"), terminal.types("sandbox", "--port", "8799"))
+    ]
+    assert [len(found) for found in homes] == [1, 1]
+    assert homes[0] != homes[1]
