@@ -38,7 +38,7 @@ from shoptalk.sandbox.client import SandboxControl
 from shoptalk.sandbox.server import SandboxServer
 from shoptalk.settings import Settings
 from shoptalk.types import SenderType
-from tests.torture.context import Heard
+from tests.torture.context import Heard, heard_in
 from tests.torture.customers import Customer, catalog
 from tests.torture.deaths import Mortals
 from tests.torture.faults import Toll, unleash
@@ -163,9 +163,7 @@ class Torture:
             if each["number"] != self._noted + 1:
                 raise RuntimeError("the model was shown more than its server keeps")
             self._noted += 1
-            self.shown.append(
-                [Heard(line["side"] == "customer", line["text"]) for line in each["lines"]]
-            )
+            self.shown.append(heard_in(each))
 
     def _wait_until_settled(self) -> bool:
         """With workers that live, and nothing that fails."""

@@ -7,8 +7,15 @@ the customer, with which the one is what promise 11 makes of the other.
 
 import re
 import unicodedata
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from shoptalk.sandbox.accounts import SandboxAccount
+from shoptalk.sandbox.messages import StoredMessage
+from shoptalk.sandbox.threads import Thread
+from shoptalk.sandbox.twilio.records import Failures, listed
 
 LAST = 10
 LONGEST_TURN = 200
@@ -25,6 +32,20 @@ class Heard:
 
     is_customers: bool
     text: str
+
+
+def heard_in(shown: Mapping[str, Any]) -> list[Heard]:
+    """The lines of a request, as the sandbox's control API tells what it showed."""
+    return [Heard(line["side"] == "customer", line["text"]) for line in shown["lines"]]
+
+
+def in_platforms_order(
+    thread: Thread, account: SandboxAccount, now: datetime
+) -> Sequence[StoredMessage]:
+    if account.platform != "twilio":
+        return thread.messages
+    # Its order is that of the list: by when a message was sent, which is after it was taken.
+    return sorted(thread.messages, key=lambda each: listed(each, account, Failures(), now).place)
 
 
 #: Whether a line of the shop answers any of these lines

@@ -19,13 +19,10 @@ from shoptalk.db import chat
 from shoptalk.db.channels import find_account
 from shoptalk.db.engine import Database
 from shoptalk.db.models import ChatMessage, ChatSession
-from shoptalk.sandbox.accounts import PlatformName, SandboxAccount
-from shoptalk.sandbox.messages import StoredMessage
-from shoptalk.sandbox.threads import Thread
-from shoptalk.sandbox.twilio.records import Failures, listed
+from shoptalk.sandbox.accounts import PlatformName
 from shoptalk.sandbox.world import World
 from shoptalk.types import Clock, SenderType
-from tests.torture.context import Heard
+from tests.torture.context import Heard, in_platforms_order
 from tests.torture.faults import CHATWOOT, GRAPH, TWILIO, Faults
 from tests.torture.truth import Replies, received
 
@@ -172,20 +169,11 @@ class RemoteStage:
             return {
                 customer: [
                     Heard(message.side == "customer", message.text)
-                    for message in self._in_order(thread, account)
+                    for message in in_platforms_order(thread, account, self._world.clock.now())
                     if message.side not in ("note", "activity")
                 ]
                 for customer, thread in account.threads.by_customer.items()
             }
-
-    def _in_order(self, thread: Thread, account: SandboxAccount) -> Sequence[StoredMessage]:
-        if account.platform != "twilio":
-            return thread.messages
-        # Its order is that of the list: by when a message was sent, which is after it was taken.
-        now = self._world.clock.now()
-        return sorted(
-            thread.messages, key=lambda each: listed(each, account, Failures(), now).place
-        )
 
 
 class WebChatStage:
