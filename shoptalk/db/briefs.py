@@ -41,6 +41,8 @@ class Spoken:
     sender_type: str
     content_type: str
     content: str
+    attachments: Sequence[Mapping[str, Any]] = ()  #: as `types.Attachment.as_json` has them
+    has_failed: bool = False  #: ours, and the platform could not deliver it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,7 +51,8 @@ class Dialogue:
 
     messages: Sequence[Spoken]  #: of the turn
     earlier: Sequence[Spoken]
-    #: not what still waits and will get an answer of its own, nor what the customer does not see
+    #: by the platform's time, the latest ones that were asked for. Not what still waits for an
+    #: answer of its own, unless it waits for the owner; nor what the customer does not see
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,19 +111,27 @@ _STANDING = text(f"""
     WHERE queue.id = ANY(:turns)
 """)  # noqa: S608
 
+# What waits and is not of the turn came while this is read, or sorts after a hole in what could be
+# read: its answer is another one. What the owner has to release first may never get one, and is
+# what the customer refers to.
 _SPOKEN = text("""
     SELECT queue.id AS turn_id, line.*
     FROM ai_response_queue AS queue
     CROSS JOIN LATERAL (
-        (SELECT id, message_id, sender_type, content_type, content, created_at, sequence_no,
-            true AS is_of_turn
+        (SELECT id, message_id, sender_type, content_type, content, attachments,
+            status = 'failed' AS has_failed, created_at, sequence_no, true AS is_of_turn
         FROM messages WHERE turn_id = queue.id)
         UNION ALL
-        (SELECT id, message_id, sender_type, content_type, content, created_at, sequence_no, false
+        (SELECT id, message_id, sender_type, content_type, content, attachments,
+            status = 'failed', created_at, sequence_no, false
         FROM messages
         WHERE conversation_id = queue.conversation_id
-            AND sender_type NOT IN ('note', 'activity') AND NOT (
-            sender_type = 'customer' AND NOT is_old AND NOT reply_sent AND outcome IS NULL)
+            AND turn_id IS DISTINCT FROM queue.id
+            AND sender_type NOT IN ('note', 'activity')
+            AND NOT (sender_type = 'customer' AND NOT is_old AND NOT reply_sent
+                AND outcome IS NULL
+                AND (released OR turn_id IS NOT NULL OR created_at
+                    > coalesce(CAST(:held_before AS timestamptz), '-infinity')))
         ORDER BY created_at DESC, sequence_no DESC, id DESC LIMIT :most_earlier)
     ) AS line
     WHERE queue.id = ANY(:turns)
@@ -134,6 +145,7 @@ _ORDERS = text("""
         WHERE orders.conversation_id = conversation.id AND orders.status <> 'cancelled'
         ORDER BY orders.id DESC LIMIT :most
     ) AS latest
+    ORDER BY latest.id DESC
 """)
 
 
@@ -180,7 +192,9 @@ def read_briefs(
         standing = standings[turn.id]
         if standing.person_wrote_within and not standing.answered_by_person:
             leave_to_person(session, turn)
-    dialogues = read_dialogues(session, turns, most_earlier=most_earlier)
+    dialogues = read_dialogues(
+        session, turns, most_earlier=most_earlier, held_before=now - policy.backlog_after
+    )
     conversations = _by_id(session, Conversation, {turn.conversation_id for turn in turns})
     channels = _by_id(
         session, ChannelIntegration, {row.channel_integration_id for row in conversations.values()}
@@ -207,11 +221,25 @@ def read_briefs(
 
 
 def read_dialogues(
-    session: Session, turns: Sequence[Turn], *, most_earlier: int
+    session: Session,
+    turns: Sequence[Turn],
+    *,
+    most_earlier: int,
+    held_before: datetime | None = None,
 ) -> Mapping[int, Dialogue]:
-    """What was said in turns and up to them, by their ids."""
+    """What was said in turns and up to them, by their ids.
+
+    Args:
+        held_before: what waits and was written before is the owner's to release; None: of what
+            waits, only the turn is read.
+    """
     rows = session.execute(
-        _SPOKEN, {"turns": [turn.id for turn in turns], "most_earlier": most_earlier}
+        _SPOKEN,
+        {
+            "turns": [turn.id for turn in turns],
+            "most_earlier": most_earlier,
+            "held_before": held_before,
+        },
     )
     said = {turn_id: list(lines) for turn_id, lines in groupby(rows, lambda row: row.turn_id)}
     return {
@@ -230,6 +258,8 @@ def _spoken(row: Row[Any]) -> Spoken:
         sender_type=row.sender_type,
         content_type=row.content_type,
         content=row.content,
+        attachments=row.attachments,
+        has_failed=row.has_failed,
     )
 
 

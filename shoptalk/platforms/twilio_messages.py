@@ -85,12 +85,23 @@ def entry_of(record: object) -> Entry | Unreadable | None:
             sender_type=SenderType.CUSTOMER if is_theirs else SenderType.EMPLOYEE,
             created_at=written_at,
             text=text if is_theirs else text.removeprefix(TRIAL_PREFIX),
-            content_type=ContentType.FILE if media else ContentType.TEXT,
+            content_type=_content_type(text, media),
             attachments_apart=media,
             delivery=None if is_theirs else report_of(record),
         ),
         listed_at=sent_at,
     )
+
+
+def _content_type(text: str, media: int) -> ContentType:
+    """Of a message of the list, which counts media and says no more of them.
+
+    One with neither text nor media is a location, a contact or the like: Twilio tells what it
+    holds to webhooks only (Latitude, Longitude, Address, Label), and the list has no field for it.
+    """
+    if media:
+        return ContentType.FILE
+    return ContentType.TEXT if text.strip() else ContentType.UNSUPPORTED
 
 
 def coming_since(record: object) -> datetime | None:

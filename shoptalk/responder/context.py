@@ -2,21 +2,21 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 
 from sqlalchemy.orm import Session
 
 from shoptalk.db import circuits
-from shoptalk.db.briefs import Brief, Spoken
+from shoptalk.db.briefs import Brief, Dialogue, Spoken
 from shoptalk.db.catalog import active_products
 from shoptalk.db.models import Agent, Circuit, Order, Product
-from shoptalk.responder.model.base import Line, Prompt, Role
+from shoptalk.responder.lines import line_of
+from shoptalk.responder.model.base import Prompt
 from shoptalk.responder.quotes import Shelf
 from shoptalk.responder.tools import CREATE_ORDER, amount
-from shoptalk.types import ContentType, SenderType
 
 LAST_MESSAGES = 10
-LONGEST_LINE = 4000  #: characters of one message that the model gets to read
+ORDERS_TOLD = 5  #: the latest of the conversation, beside those of the turn
 
 POLICY = """\
 You are the sales assistant of a shop and answer its customers in a chat.
@@ -59,21 +59,27 @@ class Writer:
         shared = workspace_id, agent.id if agent else None
         if shared not in self._instructions:
             self._instructions[shared] = _instructions(agent, products)
-        earlier, messages = brief.dialogue.earlier, brief.dialogue.messages
-        room = max(0, LAST_MESSAGES - len(messages))
-        # The turn comes last and whole: what was written while our last reply was on its way
-        # stands before that reply in the thread, and is still to be answered.
-        in_order = [*earlier[len(earlier) - room :], *messages]
-        orders = [order for order in reversed(brief.orders) if order.turn_id == brief.turn.id]
         prompt = Prompt(
             model=(agent.model if agent else None) or self._default_model,
             instructions=self._instructions[shared],
-            situation=_situation(self._now, orders),
-            lines=[_line(message) for message in in_order],
+            situation=_situation(self._now, brief),
+            lines=[line_of(message) for message in last_messages(brief.dialogue)],
             tools=[CREATE_ORDER],
             prompt_id=agent.prompt_id if agent else None,
         )
         return Context(brief=brief, prompt=prompt, shelf=shelf, circuit=self._circuit)
+
+
+def last_messages(dialogue: Dialogue) -> Sequence[Spoken]:
+    """The last messages of a conversation, oldest first, with the whole turn at their end.
+
+    A turn that is longer than LAST_MESSAGES stands alone. What was written while our last reply
+    was on its way stands before that reply in the thread, and is still to be answered: the turn
+    comes after all else that was said, so that its answer is asked for last.
+    """
+    room = max(0, LAST_MESSAGES - len(dialogue.messages))
+    first = max(0, len(dialogue.earlier) - room)
+    return [*dialogue.earlier[first:], *dialogue.messages]
 
 
 def _instructions(agent: Agent | None, products: Sequence[Product]) -> str:
@@ -104,24 +110,31 @@ def _one_line(text: str) -> str:
     return " ".join(text.split())
 
 
-def _situation(now: datetime, orders: Sequence[Order]) -> str:
+def _situation(now: datetime, brief: Brief) -> str:
+    """The date, and what was ordered: in this turn, and before it in this conversation."""
+    turn_id = brief.turn.id
+    of_turn = [order for order in reversed(brief.orders) if order.turn_id == turn_id]
+    before = [order for order in brief.orders if order.turn_id != turn_id]
+    latest = list(reversed(before[:ORDERS_TOLD]))  # they come with the latest first
     lines = [f"It is {now:%A, %d %B %Y, %H:%M} UTC."]
+    if latest:
+        which = f"The latest {ORDERS_TOLD} orders" if len(before) > ORDERS_TOLD else "Orders"
+        lines.append(
+            f"{which} placed earlier in this conversation; order the same again only when the "
+            "customer asks for more:"
+        )
+        lines += [f"- order {order.id} of {_day(order)}: {_goods(order)}." for order in latest]
     lines += [
-        f"In this turn order {order.id} was already placed: {order.quantity} × "
-        f"{order.product_name}, {amount(order.total)} {order.currency}. Do not place it again."
-        for order in orders
+        f"In this turn order {order.id} was already placed: {_goods(order)}. Do not place it again."
+        for order in of_turn
     ]
     return "\n".join(lines)
 
 
-def _line(message: Spoken) -> Line:
-    text = message.content.strip()
-    if len(text) > LONGEST_LINE:
-        text = f"{text[:LONGEST_LINE]} […{len(text) - LONGEST_LINE} more characters]"
-    if message.content_type != ContentType.TEXT:
-        text = f"[{message.content_type}] {text}".strip()
-    if message.sender_type == SenderType.CUSTOMER:
-        return Line(role=Role.CUSTOMER, text=text or "[empty]")
-    if message.sender_type == SenderType.EMPLOYEE:
-        text = f"(a colleague at the shop wrote) {text}"
-    return Line(role=Role.SHOP, text=text or "[empty]")
+def _goods(order: Order) -> str:
+    goods = f"{order.quantity} × {_one_line(order.product_name)}"
+    return f"{goods}, {amount(order.total)} {order.currency}"
+
+
+def _day(order: Order) -> str:
+    return f"{order.created_at.astimezone(UTC):%d %B %Y}"

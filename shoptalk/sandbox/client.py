@@ -195,6 +195,11 @@ class SandboxControl:
         rows: list[Json] = self._object("GET", "sent", params=params)["sent"]
         return rows
 
+    def shown(self, *, after: int = 0) -> list[Json]:
+        """Return the conversations that the model was shown in requests after a number."""
+        rows: list[Json] = self._object("GET", "model/shown", params={"after": str(after)})["shown"]
+        return rows
+
     def clear_sent(self) -> None:
         self._object("DELETE", "sent")
 

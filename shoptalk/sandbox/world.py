@@ -121,6 +121,11 @@ class World:
                 self._scoped[account.app_scoped_id] = account
         return account
 
+    @property
+    def written(self) -> int:
+        """How many messages were written so far; that is the newest one's `sequence_no`."""
+        return len(self._messages)
+
     def get_account(self, account_id: str) -> SandboxAccount:
         account = self.accounts.get(account_id)
         if account is None:

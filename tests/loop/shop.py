@@ -16,14 +16,16 @@ from shoptalk.app import App, running
 from shoptalk.connect import connect_channel
 from shoptalk.db.catalog import put_products
 from shoptalk.db.conversations import get_message
-from shoptalk.db.models import Base, ChannelIntegration, Message, Order
+from shoptalk.db.models import Base, ChannelIntegration, ChatMessage, Message, Order
 from shoptalk.importer.catalog_file import CatalogRow
 from shoptalk.importer.report import RunReport
 from shoptalk.responder.model.base import Model, Prompt, Talk
 from shoptalk.responder.why import explain
-from shoptalk.sandbox.client import SandboxControl
+from shoptalk.sandbox.client import Json, SandboxControl
 from shoptalk.sandbox.server import SandboxServer
 from shoptalk.settings import Settings
+from shoptalk.types import SenderType
+from tests.torture.context import Heard, heard_in, in_platforms_order, is_right
 
 NINE = datetime(2026, 10, 5, 9, 0, tzinfo=UTC)
 BUFFER = timedelta(seconds=30)
@@ -132,6 +134,39 @@ class Shop:
                 now=self.now,
                 rules=self.app.rules,
             ).sentence
+
+    def wrong_contexts(self) -> list[Sequence[Heard]]:
+        """What the model was shown that no thread held at that time, on no platform."""
+        return [
+            lines
+            for shown in self.control.shown()
+            if not any(
+                is_right(lines := heard_in(shown), thread)
+                for thread in [*self._threads_at(shown), *self._chats_at(shown)]
+            )
+        ]
+
+    def _threads_at(self, shown: Json) -> Iterator[Sequence[Heard]]:
+        """What the threads of the sandbox's platforms held when the model was asked."""
+        with self.world.lock:
+            for account in self.world.accounts.values():
+                for thread in account.threads.by_customer.values():
+                    yield [
+                        Heard(each.side == "customer", each.text)
+                        for each in in_platforms_order(thread, account, self.now)
+                        if each.sequence_no <= shown["written"]
+                        and each.side not in ("note", "activity")
+                    ]
+
+    def _chats_at(self, shown: Json) -> Iterator[Sequence[Heard]]:
+        """The same of web chats: what bears that very moment and is ours came after."""
+        at = datetime.fromisoformat(shown["at"])
+        sessions: dict[str, list[Heard]] = {}
+        for each in self.rows(ChatMessage):
+            is_customers = each.sender_type == SenderType.CUSTOMER
+            if each.created_at < at or (is_customers and each.created_at == at):
+                sessions.setdefault(each.session_id, []).append(Heard(is_customers, each.content))
+        yield from sessions.values()
 
     def list_calls(self) -> int:
         return len(self.world.ledger.calls(kind="list"))

@@ -10,6 +10,7 @@ import requests
 from openai import BadRequestError, OpenAI
 from openai.types.chat import ChatCompletionMessageParam
 
+from shoptalk.sandbox.client import SandboxControl
 from shoptalk.sandbox.server import SandboxServer
 from tests.loop.shop import NINE
 from tests.patience import eventually
@@ -448,3 +449,38 @@ def test_every_request_is_in_the_ledger(api: Api) -> None:
         ("/v1/chat/completions", 200),
         ("/v1/chat/completions", 404),
     ]
+
+
+def test_the_conversation_that_each_request_showed_is_told_without_what_followed(api: Api) -> None:
+    said = [
+        {"role": "system", "content": "Sell."},
+        {"role": "user", "content": "A lamp?"},
+        {"role": "assistant", "content": "Which one?"},
+        {"role": "user", "content": "The silver one"},
+    ]
+    call = {"id": "c1", "type": "function", "function": {"name": "create_order", "arguments": "{}"}}
+    tool_talk = [
+        {"role": "assistant", "content": "One moment.", "tool_calls": [call]},
+        {"role": "tool", "tool_call_id": "c1", "content": "{}"},
+    ]
+    told_off = [
+        {"role": "assistant", "content": "It is free."},
+        {"role": "system", "content": "It is not."},
+    ]
+    for more in ([], tool_talk, told_off):
+        api.script({"text": "Well."})
+        assert api.chat(messages=[*said, *more], tools=[CHAT_TOOL]).status_code == 200
+    api.script({"text": "Well."})
+    assert api.respond(input=said[1:]).status_code == 200
+    control = SandboxControl(api.server.url)
+    shown = control.shown()
+    assert [each["number"] for each in shown] == [1, 2, 3, 4]
+    lines = [
+        {"side": "customer", "text": "A lamp?"},
+        {"side": "shop", "text": "Which one?"},
+        {"side": "customer", "text": "The silver one"},
+    ]
+    assert [each["lines"] for each in shown] == [lines] * 4
+    assert [each["number"] for each in control.shown(after=3)] == [4]
+    refused = api.http.get(f"{api.server.url}/control/model/shown", params={"after": "x"})
+    assert refused.status_code == 400

@@ -17,7 +17,7 @@ import sys
 import tempfile
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
@@ -34,15 +34,16 @@ from shoptalk.db.channels import begin_backfill
 from shoptalk.db.embedded import EmbeddedServer
 from shoptalk.db.engine import Database, connect
 from shoptalk.db.models import ChannelIntegration, Message
+from shoptalk.sandbox.client import SandboxControl
 from shoptalk.sandbox.server import SandboxServer
-from shoptalk.sandbox.world import World
 from shoptalk.settings import Settings
 from shoptalk.types import SenderType
+from tests.torture.context import Heard, heard_in
 from tests.torture.customers import Customer, catalog
 from tests.torture.deaths import Mortals
 from tests.torture.faults import Toll, unleash
 from tests.torture.stages import NAMES, OVERLAP, Stage, stage_of
-from tests.torture.truth import Written, judge, turns_ended
+from tests.torture.truth import Written, judge, turns_ended, wrong_contexts
 from tests.torture.worker import FastClock, Spawner
 
 RATE = 10.0
@@ -52,6 +53,7 @@ OLD_THREADS = 60  #: of people who wrote before the cut-over, and do not any mor
 AN_AGE = timedelta(days=2)
 COUNT_EVERY = 0.5  #: real seconds
 TELL_EVERY = 10.0
+SHOWN_WRONG = 3  #: of the wrong contexts, those that are printed
 STANDSTILL = 120.0  #: real seconds in which no turn ends
 SETTLES_WITHIN = 180.0  #: real seconds after the last kill
 
@@ -62,16 +64,19 @@ class Torture:
         options: argparse.Namespace,
         spawner: Spawner,
         stage: Stage,
-        world: World,
+        server: SandboxServer,
         database: Database,
     ) -> None:
         self.options = options
+        self.control = SandboxControl(server.url)
         self.stage = stage
-        self.world = world
+        self.world = server.world
         self.database = database
         self.dice = random.Random(options.seed)
         self.mortals = Mortals(spawner, random.Random(f"{options.seed}/deaths"))
         self.written = Written()
+        self.shown: list[Sequence[Heard]] = []  #: to the model, a conversation a request
+        self._noted = 0  #: requests
         self.customers = [
             Customer(number, stage.customer(number), options.seed)
             for number in range(options.customers)
@@ -86,7 +91,15 @@ class Torture:
         self.world.faults.clear()
         settled = keeps_going and self._wait_until_settled()
         self.mortals.end()
-        verdict = judge(self.world, self.database, self.written, self.stage.replies())
+        self._note_shown()
+        wrong = wrong_contexts(self.shown, self.stage.threads(), self.written)
+        verdict = judge(
+            self.world,
+            self.database,
+            self.written,
+            self.stage.replies(),
+            context_wrong=len(wrong),
+        )
         _say("platform", self.options.platform)
         _say("seed", self.options.seed)
         _say("bursts written", sum(customer.bursts for customer in self.customers))
@@ -98,6 +111,10 @@ class Torture:
         _say("requests", toll.requests)
         _say("faults", toll.faults, f"{toll.share:.1%} of the requests")
         print("\n".join(verdict.lines()))
+        _say("contexts compared", len(self.shown))
+        for lines, thread in wrong[:SHOWN_WRONG]:
+            _tell("the model was shown", lines)
+            _tell("the thread holds", thread)
         _say("seconds", round(time.monotonic() - began))
         if not settled:
             print("it did not come to rest in time")
@@ -126,6 +143,7 @@ class Torture:
                 to_come.popleft()
                 self.mortals.kill_one()
             if now - counted_at > COUNT_EVERY:
+                self._note_shown()
                 counted_at, before, ended = now, ended, turns_ended(self.database)
                 moved_at = now if ended > before else moved_at
                 if now - moved_at > STANDSTILL:
@@ -139,6 +157,14 @@ class Torture:
             time.sleep(0.05)
         return True
 
+    def _note_shown(self) -> None:
+        """Keep what the model was shown; its server keeps the latest requests only."""
+        for each in self.control.shown(after=self._noted):
+            if each["number"] != self._noted + 1:
+                raise RuntimeError("the model was shown more than its server keeps")
+            self._noted += 1
+            self.shown.append(heard_in(each))
+
     def _wait_until_settled(self) -> bool:
         """With workers that live, and nothing that fails."""
         self.mortals.make_way()
@@ -151,6 +177,7 @@ class Torture:
                         func.count().filter(Message.outcome.is_(None)),
                     ).where(Message.sender_type == SenderType.CUSTOMER, ~Message.is_old)
                 ).one()
+            self._note_shown()
             if stored == len(self.written.marks) and not open_:
                 return True
             time.sleep(0.5)
@@ -159,6 +186,12 @@ class Torture:
 
 def _say(name: str, figure: object, more: str = "") -> None:
     print(f"{name:<20}{figure:>8}  {more}".rstrip())
+
+
+def _tell(what: str, lines: Sequence[Heard]) -> None:
+    print(f"{what}:")
+    for line in lines:
+        print(f"    {'customer' if line.is_customers else 'shop'}: {line.text}")
 
 
 def _show(progress: str) -> None:
@@ -193,7 +226,7 @@ def set_up(options: argparse.Namespace, spawner: Spawner) -> Iterator[Torture]:
                     stage.connect(app)
                     with app.database.transaction() as session:
                         put_products(session, app.workspace_id(), catalog())
-                torture = Torture(options, spawner, stage, server.world, database)
+                torture = Torture(options, spawner, stage, server, database)
                 for customer in torture.customers[:REHEARSED]:
                     torture.write_burst(customer)
                 spawner.rehearse(settings, clock, turns=REHEARSED)

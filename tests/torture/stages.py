@@ -5,7 +5,7 @@ they were answered, counted where it arrived. The web chat speaks no HTTP: its v
 into its tables, and read there.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Protocol
@@ -22,6 +22,7 @@ from shoptalk.db.models import ChatMessage, ChatSession
 from shoptalk.sandbox.accounts import PlatformName
 from shoptalk.sandbox.world import World
 from shoptalk.types import Clock, SenderType
+from tests.torture.context import Heard, in_platforms_order
 from tests.torture.faults import CHATWOOT, GRAPH, TWILIO, Faults
 from tests.torture.truth import Replies, received
 
@@ -53,6 +54,9 @@ class Stage(Protocol):
         """The customers who had the last word."""
 
     def replies(self) -> Replies: ...
+
+    def threads(self) -> Mapping[str, Sequence[Heard]]:
+        """All that was said with each customer, in the platform's order."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -159,6 +163,18 @@ class RemoteStage:
     def replies(self) -> Replies:
         return received(self._world)
 
+    def threads(self) -> Mapping[str, Sequence[Heard]]:
+        account = self._world.get_account(self._remote.account_id)
+        with self._world.lock:
+            return {
+                customer: [
+                    Heard(message.side == "customer", message.text)
+                    for message in in_platforms_order(thread, account, self._world.clock.now())
+                    if message.side not in ("note", "activity")
+                ]
+                for customer, thread in account.threads.by_customer.items()
+            }
+
 
 class WebChatStage:
     """A visitor has one session, which bears his id."""
@@ -219,4 +235,16 @@ class WebChatStage:
                 .order_by(ChatMessage.id)
             ):
                 found.setdefault(customer, []).append(text)
+        return found
+
+    def threads(self) -> Mapping[str, Sequence[Heard]]:
+        found: dict[str, list[Heard]] = {}
+        with self._database.transaction() as session:
+            for customer, sender, text in session.execute(
+                select(
+                    ChatMessage.session_id, ChatMessage.sender_type, ChatMessage.content
+                ).order_by(ChatMessage.id)
+            ):
+                line = Heard(sender == SenderType.CUSTOMER, text)
+                found.setdefault(customer, []).append(line)
         return found

@@ -12,6 +12,7 @@ from shoptalk.db.engine import Database
 from shoptalk.db.models import Conversation, Message, Order, Product, Turn
 from shoptalk.sandbox.world import World
 from shoptalk.types import Outcome, SenderType
+from tests.torture.context import Heard, is_right
 
 MARK = re.compile(r"#(\d+)")
 #: What a reply says was ordered; an SMS has another sign for "times"
@@ -51,6 +52,7 @@ class Verdict:
     wrong_price: int
     tokens_abroad: int
     history_answered: int
+    context_wrong: int = 0  #: requests that showed the model something else than the thread held
 
     @property
     def is_clean(self) -> bool:
@@ -61,12 +63,18 @@ class Verdict:
 
 
 def judge(
-    world: World, database: Database, written: Written, replies: Replies | None = None
+    world: World,
+    database: Database,
+    written: Written,
+    replies: Replies | None = None,
+    *,
+    context_wrong: int = 0,
 ) -> Verdict:
     """Count.
 
     Args:
         replies: None: what the sandbox's platforms received.
+        context_wrong: as counted with `wrong_contexts`.
     """
     outcomes = _outcomes(database)
     replies = received(world) if replies is None else replies
@@ -95,7 +103,34 @@ def judge(
         wrong_price=_wrong_prices(database, replies),
         tokens_abroad=len(world.ledger.tokens_sent_abroad()),
         history_answered=len(replies.keys() - written.by_customer.keys()),
+        context_wrong=context_wrong,
     )
+
+
+def wrong_contexts(
+    shown: Iterable[Sequence[Heard]], held: Mapping[str, Sequence[Heard]], written: Written
+) -> list[tuple[Sequence[Heard], Sequence[Heard]]]:
+    """The conversations shown to the model that are not what the customer's thread held, with it.
+
+    Args:
+        held: by customer, all that their threads hold in the end, in the platform's order.
+    """
+    thread_of = {
+        mark: held.get(name, ()) for name, marks in written.by_customer.items() for mark in marks
+    }
+    wrong = []
+    for lines in shown:
+        marks = marks_of(lines[-1].text) if lines else []
+        thread = thread_of.get(marks[-1], ()) if marks else ()
+        if not is_right(lines, thread, answers=names_any_of):
+            wrong.append((lines, thread))
+    return wrong
+
+
+def names_any_of(reply: Heard, lines: Sequence[Heard]) -> bool:
+    """Whether a reply answers one of these messages, by its mark."""
+    named = set(marks_of(reply.text))
+    return any(not named.isdisjoint(marks_of(line.text)) for line in lines)
 
 
 def marks_of(text: str) -> list[int]:

@@ -6,7 +6,7 @@ that works here has met the refusals it will meet there. `/control/model` writes
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -74,12 +74,14 @@ def routes(world: World) -> list[web.RouteDef]:
         web.post("/control/model", model.control),
         web.get("/control/model", model.show),
         web.delete("/control/model", model.clear),
+        web.get("/control/model/shown", model.list_shown),
     ]
 
 
 class ModelServer:
     def __init__(self, world: World) -> None:
         self.state = ModelState()
+        self._world = world
         self._clock = world.clock
 
     def api(self, do: Answer) -> Handler:
@@ -124,6 +126,7 @@ class ModelServer:
             models.check_tools_over_chat(model, effort, families)
         prompt = rendered(body, body["messages"])
         headers = self._spend(prompt, "messages")
+        self._note_shown(body["messages"])
         step = self._next_step()
         most = body.get("max_completion_tokens") or body.get("max_tokens")
         reply = cut(await self._reply(step, partial(asking_chat, body), headers), most)
@@ -154,6 +157,7 @@ class ModelServer:
         rules.check_pairs(items)
         prompt = rendered(body, items)
         headers = self._spend(prompt, "input")
+        self._note_shown(items)
         step = self._next_step()
         if conversation is not None:
             conversation.is_locked = True
@@ -231,6 +235,9 @@ class ModelServer:
             )
         return headers
 
+    def _note_shown(self, items: Sequence[Mapping[str, Any]]) -> None:
+        self.state.shown.note(items, at=self._clock.now(), written=self._world.written)
+
     def _next_step(self) -> Step:
         return self.state.script.next_step() or CLERK_STEP
 
@@ -285,6 +292,14 @@ class ModelServer:
                 "requests": [received.as_json() for received in self.state.received],
             }
         )
+
+    async def list_shown(self, request: web.Request) -> web.Response:
+        """What the model was shown in the requests after a number."""
+        after = request.query.get("after", "0")
+        if not (after.isascii() and after.isdigit()):
+            return web.json_response({"error": "after is the number of a request"}, status=400)
+        found = self.state.shown.after(int(after))
+        return web.json_response({"shown": [shown.as_json() for shown in found]})
 
     async def clear(self, _: web.Request) -> web.Response:
         self.state.reset()

@@ -11,6 +11,7 @@ from shoptalk.sandbox.openai.cache import PromptCache
 from shoptalk.sandbox.openai.errors import ApiError
 from shoptalk.sandbox.openai.models import TOOLS_NEED_NO_REASONING
 from shoptalk.sandbox.openai.script import Script
+from shoptalk.sandbox.openai.shown import ShownLog
 
 KEY_PREFIX = "sandbox"  # by default any such key will do, so that runs can be told apart
 KEPT_REQUESTS = 2000
@@ -85,6 +86,7 @@ class ModelState:
         self.conversations: dict[str, Conversation] = {}
         self.responses: dict[str, StoredResponse] = {}
         self.received: deque[Received] = deque(maxlen=KEPT_REQUESTS)
+        self.shown = ShownLog()
         self._spent: deque[tuple[datetime, int]] = deque()
 
     def reset(self) -> None:
@@ -94,6 +96,7 @@ class ModelState:
         self.conversations.clear()
         self.responses.clear()
         self.received.clear()
+        self.shown.clear()
         self._spent.clear()
 
     def get_conversation(self, conversation_id: object) -> Conversation:
