@@ -143,7 +143,7 @@ def _running_server(data: Path) -> str:
                 _start(data)
     reach("embedded.started")
     socket_folder = (data / "postmaster.pid").read_text().splitlines()[4].strip()
-    return f"postgresql://postgres@/postgres?host={quote(socket_folder)}"
+    return f"postgresql://postgres:@/postgres?host={quote(socket_folder)}"
 
 
 def _library(data: Path) -> Any:
