@@ -91,6 +91,17 @@ class App:
             )
         return self._database
 
+    def revive_server(self) -> bool:
+        """Start our own server again where it has died; whether it had.
+
+        Raises:
+            UsageError: it does not start.
+        """
+        if self._embedded is None or not self._embedded.is_gone():
+            return False
+        self._embedded.restart()
+        return True
+
     @property
     def vault(self) -> Vault:
         """What seals and opens credentials.

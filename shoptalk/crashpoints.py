@@ -31,6 +31,17 @@ POINTS = frozenset(
     }
 )
 
+#: in the first start of the embedded server
+START_POINTS = frozenset(
+    {
+        "embedded.folder_made",
+        "embedded.cluster_made",
+        "embedded.place_cleared",
+        "embedded.cluster_in_place",
+        "embedded.started",
+    }
+)
+
 _armed: dict[str, int] = {}
 _lock = threading.Lock()
 
@@ -41,7 +52,7 @@ def arm(name: str, *, passes: int = 1) -> None:
     Raises:
         KeyError: there is no such point.
     """
-    if name not in POINTS:
+    if name not in POINTS | START_POINTS:
         raise KeyError(name)
     with _lock:
         _armed[name] = passes

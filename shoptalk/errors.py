@@ -2,6 +2,8 @@
 
 ShoptalkError
   UsageError           the person at the keyboard can fix it; exit code 2
+    FolderGone         the embedded server's folder was taken away; nothing brings it back
+    NoWayToModel       a proxy or certificate setting bars the model; importing can go on
   PlatformError        always carries `.platform`
     RetryLater         safe to repeat; `.retry_after` says when, if the platform did
       Throttled        the allowance is used up; repeating sooner prolongs the wait
@@ -32,6 +34,14 @@ class ShoptalkError(Exception):
 
 class UsageError(ShoptalkError):
     """The command cannot be carried out as given."""
+
+
+class FolderGone(UsageError):
+    """The folder of the embedded server has been taken away."""
+
+
+class NoWayToModel(UsageError):
+    """A setting of the environment bars the way to the model."""
 
 
 class PlatformError(ShoptalkError):

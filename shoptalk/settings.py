@@ -7,9 +7,16 @@ from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
 import platformdirs
-from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic import (
+    Field,
+    SecretStr,
+    ValidationError,
+    field_validator,
+)
+from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from shoptalk import values
 from shoptalk.errors import UsageError
 
 GRAPH_VERSION = "v25.0"
@@ -21,6 +28,7 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(
         env_file=".env",
+        env_file_encoding="utf-8-sig",  # Notepad begins a file with a mark
         env_ignore_empty=True,
         extra="ignore",
         hide_input_in_errors=True,
@@ -93,9 +101,22 @@ class Settings(BaseSettings):
     )
     @classmethod
     def _is_http_address(cls, value: str) -> str:
-        if not value.startswith(("https://", "http://")):
-            raise ValueError("must begin with https:// or http://")
-        return value.rstrip("/")
+        return values.web_address(value)
+
+    @field_validator("openai_api_key")
+    @classmethod
+    def _is_key(cls, value: SecretStr | None) -> SecretStr | None:
+        return value and (SecretStr(values.secret(value.get_secret_value())) or None)
+
+    @field_validator("shoptalk_secret_key")
+    @classmethod
+    def _is_passphrase(cls, value: SecretStr | None) -> SecretStr | None:
+        return value and SecretStr(values.passphrase(value.get_secret_value()))
+
+    @field_validator("database_url")
+    @classmethod
+    def _is_database_address(cls, value: SecretStr | None) -> SecretStr | None:
+        return value and SecretStr(values.database_address(value.get_secret_value()))
 
     @property
     def model_style(self) -> Literal["responses", "chat"]:
@@ -131,7 +152,31 @@ def load() -> Settings:
         return Settings()
     except ValidationError as exc:
         problems = "; ".join(
-            f"{'.'.join(str(part) for part in error['loc']).upper()} {error['msg']}"
-            for error in exc.errors(include_input=False)
+            f"{str(error['loc'][0]).upper()} {_in_our_words(error)}"
+            for error in exc.errors(include_input=False, include_url=False)
         )
         raise UsageError(f"The environment has wrong settings: {problems}.") from None
+    except UnicodeDecodeError:
+        raise UsageError("The file .env is not UTF-8 text: save it as UTF-8.") from None
+
+
+_OUR_WORDS = {
+    "greater_than": "must be above {gt}",
+    "greater_than_equal": "must be at least {ge}",
+    "less_than": "must be below {lt}",
+    "less_than_equal": "must be at most {le}",
+    "literal_error": "must be {expected}",
+    "float_parsing": "must be a number",
+    "finite_number": "must be a number",
+    "int_parsing": "must be a whole number",
+    "int_from_float": "must be a whole number",
+    "bool_parsing": "must be true or false",
+    "string_too_short": "must not be empty",
+    "value_error": "{error}",
+}
+
+
+def _in_our_words(error: ErrorDetails) -> str:
+    """What a value must be; pydantic's words are for programmers."""
+    words = _OUR_WORDS.get(error["type"], "cannot be understood")
+    return words.format(**error.get("ctx", {}))

@@ -51,6 +51,10 @@ class Process:
     def wait_until_it_works(self) -> None:
         eventually(lambda: any("imported" in line for line in self.lines))
 
+    def ends(self) -> int:
+        """The exit code, once it has ended by itself."""
+        return self._process.wait(PATIENCE)
+
     def tell(self, number: signal.Signals) -> int:
         """Send the signal; return the exit code."""
         self._process.send_signal(number)

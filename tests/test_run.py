@@ -5,10 +5,14 @@ import logging
 import os
 import pty
 import re
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -64,6 +68,53 @@ def test_two_runs_at_once_answer_each_message_once(open_now: Shop, tmp_path: Pat
     assert [turn.status for turn in shop.rows(Turn)] == ["answered"] * 12
     assert half_done(shop) == []
     assert not any("Traceback" in line for line in [*one.lines, *other.lines])
+
+
+@pytest.fixture
+def embedded_home() -> Iterator[Path]:
+    """Not below pytest's own folder, which as root the server cannot enter."""
+    with tempfile.TemporaryDirectory(prefix="shoptalk-tests-") as folder:
+        yield Path(folder) / "home"
+
+
+def postmaster(home: Path) -> int:
+    try:
+        return int((home / "postgres" / "postmaster.pid").read_text().split("\n", 1)[0])
+    except FileNotFoundError:
+        return 0
+
+
+def test_run_starts_its_own_server_again_and_ends_where_its_folder_is_gone(
+    open_now: Shop, tmp_path: Path, embedded_home: Path
+) -> None:
+    home = embedded_home
+    own = {"DATABASE_URL": "", "SHOPTALK_HOME": str(home)}
+    command = [sys.executable, "-c", "from shoptalk.cli import main; main()"]
+    environment = environment_of(open_now) | own
+    connected = subprocess.run(
+        [*command, "channels", "connect", "webchat", "--account-id", "site"],
+        env=environment,
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert connected.returncode == 0, connected.stderr
+    with Process(open_now, tmp_path, **own) as process:
+        process.wait_until_it_works()
+        killed = postmaster(home)
+        os.kill(killed, signal.SIGKILL)
+        eventually(lambda: any("was started again" in line for line in process.lines))
+        eventually(lambda: postmaster(home) not in {0, killed})
+        seen = len(process.lines)
+        eventually(lambda: any(" imported" in line for line in process.lines[seen:]))
+        second = postmaster(home)
+        shutil.rmtree(home, ignore_errors=True)
+        assert process.ends() == 1
+        with suppress(ProcessLookupError):
+            os.kill(second, signal.SIGQUIT)
+    assert "has lost its folder" in process.lines[-1]
+    assert not any("Traceback" in line for line in process.lines)
 
 
 def test_run_shows_a_live_view_on_a_terminal(open_now: Shop, tmp_path: Path) -> None:

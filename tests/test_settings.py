@@ -73,6 +73,62 @@ def test_a_wrong_variable_is_named_in_one_sentence(
     assert caught.value.__suppress_context__
 
 
+@pytest.mark.parametrize(
+    ("name", "value", "says"),
+    [
+        ("OPENAI_TIMEOUT", "0", "must be above 0.0"),
+        ("WORKER_CONCURRENCY", "201", "must be at most 200"),
+        ("WORKER_CONCURRENCY", "many", "must be a whole number"),
+        ("MESSAGE_BUFFER_DURATION_MS", "2.5", "must be a whole number"),
+        ("POLL_INTERVAL_SECONDS", "soon", "must be a number"),
+        ("LOG_FORMAT", "xml", "must be 'text' or 'json'"),
+        ("CHATWOOT_TYPING_INDICATOR_ENABLED", "maybe", "must be true or false"),
+        ("OPENAI_API_KEY", "\u201csk\u201d", "holds the character LEFT DOUBLE QUOTATION MARK"),
+        ("SHOPTALK_SECRET_KEY", "a\u200bb", "holds the character ZERO WIDTH SPACE"),
+        ("DATABASE_URL", "postgresql://a\u200bb/c", "holds the character ZERO WIDTH SPACE"),
+        ("OPENAI_BASE_URL", "http://h/v1/chat/completions", "must end before /chat/completions"),
+    ],
+)
+def test_what_a_variable_must_be_is_said_in_our_words(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str, says: str
+) -> None:
+    monkeypatch.setenv(name, value)
+    with pytest.raises(UsageError) as caught:
+        load()
+    assert f"{name} {says}" in str(caught.value)
+
+
+def test_what_is_pasted_around_a_secret_is_taken_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", f"\ufeff{SECRET}\u200b\r\n")
+    monkeypatch.setenv("DATABASE_URL", "postgresql://localhost/shop\n")
+    settings = load()
+    assert settings.openai_api_key == SecretStr(SECRET)
+    assert settings.database_url == SecretStr("postgresql://localhost/shop")
+
+
+def test_a_key_of_white_space_is_as_good_as_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", " \n")
+    assert load().openai_api_key is None
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig"])
+def test_a_dotenv_file_of_any_editor_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, encoding: str
+) -> None:
+    (tmp_path / ".env").write_text("WORKSPACE=متجر\n", encoding=encoding)
+    monkeypatch.chdir(tmp_path)
+    assert load().workspace == "متجر"
+
+
+def test_a_dotenv_file_in_another_encoding_is_one_clear_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / ".env").write_text("WORKSPACE=shop\n", encoding="utf-16")
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UsageError, match=r"^The file \.env is not UTF-8 text"):
+        load()
+
+
 def test_every_wrong_variable_is_named_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     wrong = {"LOG_FORMAT": "xml", "MAX_BUFFER_SIZE": "few", "OPENAI_TIMEOUT": "long"}
     for name, value in wrong.items():

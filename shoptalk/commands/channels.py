@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 from click.core import ParameterSource
 
+from shoptalk import values
 from shoptalk.app import App
 from shoptalk.commands.common import json_option, print_rows, visible, with_app
 from shoptalk.commands.display import column, print_lines, to_the_second
@@ -112,6 +113,7 @@ def connect(
         _refuse_token(platform, access_token_file)
         access_token = None
     config["access_token"] = access_token
+    config = _looked_at(config)
     channel = connect_channel(
         app,
         platform,
@@ -199,6 +201,26 @@ def _pairs(given: Sequence[str], *, taken: Collection[str]) -> dict[str, str | N
             )
         pairs[name] = value
     return pairs
+
+
+def _looked_at(config: dict[str, str | None]) -> dict[str, str | None]:
+    """Secrets and the address without what was pasted along with them; an empty one stays."""
+    rules = {
+        "access_token": values.secret,
+        "app_secret": values.secret,
+        "api_key": values.secret,
+        "base_url": values.web_address,
+    }
+    looked_at = dict(config)
+    for name, rule in rules.items():
+        value = config.get(name)
+        if not value:
+            continue
+        try:
+            looked_at[name] = rule(value)
+        except ValueError as exc:
+            raise UsageError(f"The {name.replace('_', ' ')} {exc}.") from None
+    return looked_at
 
 
 def _ask_for_token() -> str:

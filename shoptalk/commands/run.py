@@ -5,7 +5,8 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Collection
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
 
 import click
 
@@ -13,10 +14,15 @@ from shoptalk import __version__
 from shoptalk.app import App
 from shoptalk.commands.common import moment, with_app
 from shoptalk.commands.display import count, span
-from shoptalk.errors import ShoptalkError
+from shoptalk.errors import FolderGone, NoWayToModel, ShoptalkError, UsageError
 from shoptalk.types import Outcome, Work
 
+if TYPE_CHECKING:
+    from shoptalk.responder.passes import Responder
+
 log = logging.getLogger(__name__)
+
+GIVE_UP_AFTER = timedelta(minutes=1)  #: of trying to start our own server again
 
 
 @click.command()
@@ -140,7 +146,7 @@ def run_scheduler(
         signal.signal(number, lambda _signal, _frame: until.set())
     app.role = " and ".join(sorted(works)) or "run --no-worker"
     importer = app.importer() if Work.IMPORT in works else None
-    ticker = Ticker(app, importer, app.responder() if Work.REPLY in works else None)
+    ticker = Ticker(app, importer, _responder(app, works))
     app.presence.name()  # seen in `status` from now on
     schedule = Schedule(
         ticker,
@@ -152,5 +158,46 @@ def run_scheduler(
         LiveView(app, enabled=live) as view,
         picking_up(app, importer, reply=ticker.reply, until=until),
     ):
-        schedule.run_until(until, each_second=view.refresh)
+        watch = _Watch(app, until)
+
+        def each_second() -> None:
+            watch.look()
+            view.refresh()
+
+        schedule.run_until(until, each_second=each_second)
     return ticker.ticks
+
+
+class _Watch:
+    """Looks whether our own server is alive, and starts it again where it is not."""
+
+    def __init__(self, app: App, until: threading.Event) -> None:
+        self._app = app
+        self._until = until
+        self._gone_since: datetime | None = None
+
+    def look(self) -> None:
+        """Raise ShoptalkError where it has not been started again for a minute."""
+        try:
+            if self._app.revive_server():
+                log.warning("the embedded PostgreSQL had died and was started again")
+            self._gone_since = None
+        except UsageError as exc:
+            now = self._app.clock()
+            self._gone_since = self._gone_since or now
+            if now - self._gone_since >= GIVE_UP_AFTER or isinstance(exc, FolderGone):
+                self._until.set()
+                raise ShoptalkError(str(exc)) from exc
+
+
+def _responder(app: App, works: Collection[Work]) -> "Responder | None":
+    """Whoever answers. Where only the way to the model is barred, importing goes on without."""
+    if Work.REPLY not in works:
+        return None
+    try:
+        return app.responder()
+    except NoWayToModel as exc:
+        if Work.IMPORT not in works:
+            raise
+        click.echo(f"Nothing is answered until this is mended: {exc}", err=True)
+        return None

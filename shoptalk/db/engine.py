@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from time import monotonic
+from typing import Any
 
 import psycopg
 from sqlalchemy import Engine, create_engine, event
@@ -63,10 +64,11 @@ def connect(url: str, *, pool_size: int = 5) -> Database:
             DRIVER + rest,
             pool_size=pool_size,
             max_overflow=SPARE_CONNECTIONS,
-            connect_args={"connect_timeout": 5, "options": "-c timezone=UTC"},
+            connect_args={"connect_timeout": 5, "client_encoding": "utf8"},
         )
     except (ArgumentError, ValueError):
         raise UsageError("DATABASE_URL cannot be understood as a PostgreSQL address.") from None
+    _speak_utc(engine)
     _ping_after_idling(engine)
     return Database(
         engine,
@@ -75,6 +77,16 @@ def connect(url: str, *, pool_size: int = 5) -> Database:
             engine.execution_options(isolation_level="AUTOCOMMIT"), expire_on_commit=False
         ),
     )
+
+
+def _speak_utc(engine: Engine) -> None:
+    """By a statement: a pooler refuses `options` among the parameters of a connection."""
+
+    @event.listens_for(engine, "connect")
+    def set_zone(connection: psycopg.Connection[Any], _record: ConnectionPoolEntry) -> None:
+        before, connection.autocommit = connection.autocommit, True  # no rollback undoes it
+        connection.execute("SET TIME ZONE 'UTC'")
+        connection.autocommit = before
 
 
 def _ping_after_idling(engine: Engine) -> None:

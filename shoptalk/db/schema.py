@@ -3,8 +3,9 @@
 import time
 from typing import TYPE_CHECKING
 
+from psycopg.errors import InsufficientPrivilege
 from sqlalchemy import Connection, text
-from sqlalchemy.exc import OperationalError, ProgrammingError
+from sqlalchemy.exc import NotSupportedError, OperationalError, ProgrammingError
 
 from shoptalk.db.engine import Database
 from shoptalk.errors import UsageError
@@ -17,25 +18,66 @@ REVISIONS = ("0001", "0002", "0003", "0004", "0005", "0006", "0007", "0008", "00
 HEAD = REVISIONS[-1]
 WAIT_SECONDS = 0.1  #: between two looks whether another upgrade has ended
 UPGRADE_LOCK = 0x73686F70  #: any constant; two upgrades at once wait for each other on it
+OLDEST_SERVER = 14  #: the oldest that its makers still mend
+
+_WHAT_IT_IS = text("""
+    SELECT current_setting('server_encoding'), current_setting('server_version_num'),
+        to_regclass('alembic_version')
+""")
+_NO_RIGHTS = (
+    "The user of DATABASE_URL may not use this database as shoptalk must: {reason}. "
+    "Make it the owner of the database, or give it CREATE and USAGE on the schema public."
+)
 
 
 def current_revision(database: Database) -> str | None:
     """The schema's revision; None for an empty database.
 
     Raises:
-        UsageError: the database does not answer.
+        UsageError: the database does not answer, or cannot hold what customers write.
     """
     try:
         with database.engine.connect() as connection:
-            if connection.scalar(text("SELECT to_regclass('alembic_version')")) is None:
+            encoding, version, table = connection.execute(_WHAT_IT_IS).one()
+            _refuse_unfit(encoding, int(version))
+            if table is None:
                 return None
             revision = connection.scalar(text("SELECT version_num FROM alembic_version"))
-    except (OperationalError, ProgrammingError) as exc:  # no answer, or an address it cannot use
-        said = [line.strip() for line in str(exc.orig or "").splitlines()]
-        # libpq closes with questions to the reader; the reason stands before them
-        reason = next((line for line in said[::-1] if line and not line.endswith("?")), "no answer")
-        raise UsageError(f"The database cannot be reached: {reason}") from None
+    except ProgrammingError as exc:
+        if not isinstance(exc.orig, InsufficientPrivilege):
+            raise _unreachable(exc) from None
+        raise UsageError(_NO_RIGHTS.format(reason=_reason(exc))) from None
+    except (OperationalError, NotSupportedError, UnicodeError) as exc:
+        raise _unreachable(exc) from None
     return None if revision is None else str(revision)
+
+
+def _refuse_unfit(encoding: str, version: int) -> None:
+    if version < OLDEST_SERVER * 10_000:
+        raise UsageError(
+            f"The database server is PostgreSQL {version // 10_000}: "
+            f"shoptalk needs {OLDEST_SERVER} or newer."
+        )
+    if encoding != "UTF8":
+        raise UsageError(
+            f"The database has the encoding {encoding}, which cannot hold all that customers "
+            "write: make one with CREATE DATABASE shoptalk ENCODING 'UTF8' TEMPLATE template0, "
+            "and name it in DATABASE_URL."
+        )
+
+
+def _unreachable(error: Exception) -> UsageError:
+    return UsageError(f"The database cannot be reached: {_reason(error)}")
+
+
+def _reason(error: Exception) -> str:
+    """What the server or libpq says, in one line."""
+    said = [line.strip() for line in str(getattr(error, "orig", None) or "").splitlines()]
+    # libpq closes with questions to the reader; the reason stands before them. A refused statement
+    # is shown below its reason.
+    if said and any(line.startswith("LINE ") for line in said):
+        return said[0]
+    return next((line for line in said[::-1] if line and not line.endswith("?")), "no answer")
 
 
 def check(database: Database) -> None:
@@ -65,6 +107,10 @@ def upgrade(database: Database) -> str:
             config.attributes["connection"] = connection
             command.upgrade(config, "head")
             connection.commit()
+        except ProgrammingError as exc:
+            if not isinstance(exc.orig, InsufficientPrivilege):
+                raise
+            raise UsageError(_NO_RIGHTS.format(reason=_reason(exc))) from None
         finally:
             connection.rollback()
             connection.execute(text("SELECT pg_advisory_unlock(:key)"), {"key": UPGRADE_LOCK})

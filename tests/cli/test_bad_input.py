@@ -77,7 +77,7 @@ TYPED = [
     Wrong("channels connect chatwoot --account-id one --access-token t", "no id of a Chatwoot ac"),
     Wrong(
         "channels connect chatwoot --account-id 1 --access-token t --base-url chat.example",
-        "must look like https://",
+        "must begin with https://",
     ),
     Wrong(
         "channels connect chatwoot --account-id 1 --access-token t --inbox website",
@@ -93,7 +93,7 @@ TYPED = [
     Wrong("channels connect facebook --access-token t", "Missing option '--account-id'"),
     Wrong(f"channels connect facebook --account-id {PAGE} --access-token x", "token is not valid"),
     Wrong(f"channels connect facebook --account-id 99 --access-token {TOKEN}", "does not exist"),
-    Wrong("channels connect facebook --account-id 9 --access-token بيت", "no token has"),
+    Wrong("channels connect facebook --account-id 9 --access-token بيت", "ARABIC LETTER BEH"),
     Wrong(
         "channels connect facebook --account-id 9 --access-token-file {empty}", "no access token"
     ),
@@ -152,8 +152,8 @@ SETTINGS = [
     ({"DATABASE_URL": "postgresql://owner:word@127.0.0.1:port/shop"}, "cannot be understood"),
     ({"DATABASE_URL": CLOSED_PORT}, "The database cannot be reached"),
     ({"DATABASE_URL": "postgresql://127.0.0.1/shop?sslmode=maybe"}, "invalid sslmode"),
-    ({"POLL_INTERVAL_SECONDS": "abc"}, "POLL_INTERVAL_SECONDS .*valid number"),
-    ({"POLL_INTERVAL_SECONDS": "0"}, "POLL_INTERVAL_SECONDS .*greater than or equal to 0.1"),
+    ({"POLL_INTERVAL_SECONDS": "abc"}, "POLL_INTERVAL_SECONDS must be a number"),
+    ({"POLL_INTERVAL_SECONDS": "0"}, "POLL_INTERVAL_SECONDS must be at least 0.1"),
     ({"FACEBOOK_API_BASE_URL": "foo"}, "FACEBOOK_API_BASE_URL .*must begin with https://"),
     ({"LOG_LEVEL": "LOUD"}, "LOG_LEVEL .*'DEBUG', 'INFO', 'WARNING' or 'ERROR'"),
     ({"DATABASE_URL": None, "SHOPTALK_HOME": "{letter}/home"}, "Set SHOPTALK_HOME to a writable"),

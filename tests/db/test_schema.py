@@ -192,3 +192,83 @@ def test_a_malformed_address_is_one_clear_sentence(url: str) -> None:
     assert "hunter2" not in str(caught.value)
     assert "\n" not in str(caught.value)
     assert caught.value.__cause__ is None
+
+
+@contextmanager
+def database_made(server: EmbeddedServer, clause: str) -> Iterator[str]:
+    """The address of a database made by CREATE DATABASE with the clause, gone afterwards."""
+    name = f"test_{uuid.uuid4().hex}"
+    home = connect(server.url, pool_size=1)
+    with home.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as outside:
+        outside.execute(text(f"CREATE DATABASE {name} {clause}"))
+        try:
+            yield make_url(server.url).set(database=name).render_as_string(hide_password=False)
+        finally:
+            outside.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
+    home.close()
+
+
+@pytest.mark.parametrize("encoding", ["SQL_ASCII", "LATIN1", "EUC_JP"])
+@pytest.mark.parametrize("step", [schema.check, schema.upgrade])
+def test_a_database_that_cannot_hold_every_character_is_refused_before_anything_is_made(
+    server: EmbeddedServer, encoding: str, step: Callable[[Database], object]
+) -> None:
+    clause = f"ENCODING '{encoding}' LC_COLLATE 'C' LC_CTYPE 'C' TEMPLATE template0"
+    with database_made(server, clause) as url:
+        database = connect(url)
+        with pytest.raises(UsageError) as caught:
+            step(database)
+        assert f"has the encoding {encoding}" in str(caught.value)
+        assert "CREATE DATABASE shoptalk ENCODING 'UTF8' TEMPLATE template0" in str(caught.value)
+        assert facts(database, COLUMNS) == set()
+        database.close()
+
+
+def test_a_user_who_may_make_no_tables_is_told_which_rights_are_missing(
+    server: EmbeddedServer,
+) -> None:
+    with database_made(server, "") as url:
+        mine = connect(url)
+        with mine.transaction() as session:
+            session.execute(text("CREATE ROLE guest LOGIN"))
+        guest = connect(make_url(url).set(username="guest").render_as_string(hide_password=False))
+        try:
+            with pytest.raises(UsageError) as caught:
+                schema.upgrade(guest)
+        finally:
+            guest.close()
+            with mine.transaction() as session:
+                session.execute(text("DROP ROLE guest"))
+            mine.close()
+    assert "permission denied for schema public" in str(caught.value)
+    assert "CREATE and USAGE" in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_server_that_is_too_old_is_named(
+    empty: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(schema, "OLDEST_SERVER", 999)
+    with pytest.raises(UsageError, match=r"is PostgreSQL 18: shoptalk needs 999 or newer\."):
+        schema.check(empty)
+
+
+def test_times_are_read_in_utc_whatever_the_database_prefers(server: EmbeddedServer) -> None:
+    """And without the start-up parameter `options`, which PgBouncer refuses."""
+    with database_made(server, "") as url:
+        database = connect(url)
+        with database.transaction() as session:
+            name = session.scalar(text("SELECT current_database()"))
+            session.execute(text(f"ALTER DATABASE {name} SET timezone = 'Asia/Riyadh'"))
+        database.close()
+        database = connect(url)
+        with database.transaction() as session:
+            assert session.scalar(text("SHOW timezone")) == "UTC"
+            session.rollback()  # leaves it as it is
+        with database.reading() as session:
+            assert session.scalar(text("SHOW timezone")) == "UTC"
+        with database.engine.connect() as connection:
+            driver = connection.connection.driver_connection
+            assert driver is not None
+            assert "options" not in driver.info.get_parameters()
+        database.close()

@@ -1,22 +1,63 @@
 """The `openai` client, set up by our settings alone."""
 
+import os
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+from urllib.request import proxy_bypass
+
+import httpx2
 import openai
 
+from shoptalk.errors import NoWayToModel
 from shoptalk.responder.model.base import Model
 from shoptalk.responder.model.chat import ChatModel
 from shoptalk.responder.model.openai_errors import understood
 from shoptalk.responder.model.responses import ResponsesModel
 from shoptalk.settings import Settings
 
+_PROXIES = [
+    spelt for name in ("ALL_PROXY", "HTTPS_PROXY", "HTTP_PROXY") for spelt in (name, name.lower())
+]
+_CERTIFICATES = ("SSL_CERT_FILE", "SSL_CERT_DIR")
+
 
 def make_client(settings: Settings, api_key: str) -> openai.OpenAI:
     """The way to the model's server; close it when done."""
-    return openai.OpenAI(
+    return _client(
+        settings,
         api_key=api_key,
-        base_url=settings.openai_base_url,
         timeout=settings.openai_timeout,
         max_retries=settings.openai_max_retries,
     )
+
+
+def _client(settings: Settings, **more: Any) -> openai.OpenAI:
+    """A client that goes by the environment's proxies and certificates.
+
+    Raises:
+        NoWayToModel: they cannot be used; the message names the variable.
+    """
+    url = settings.openai_base_url
+    try:
+        return openai.OpenAI(base_url=url, **more)
+    except OSError:
+        named = {name: os.environ.get(name, "") for name in _CERTIFICATES}
+        bad = ", ".join(name for name, path in named.items() if path and not Path(path).exists())
+        raise NoWayToModel(
+            f"The certificates that {bad or 'the system'} names cannot be read: "
+            "name a file that exists, or unset it."
+        ) from None
+    except (ImportError, ValueError, httpx2.InvalidURL):
+        # It refuses also a proxy that this host does not use.
+        if proxy_bypass(urlsplit(url).hostname or ""):
+            direct = openai.DefaultHttpxClient(trust_env=False)
+            return openai.OpenAI(base_url=url, http_client=direct, **more)
+        bad = ", ".join(name for name in _PROXIES if os.environ.get(name))
+        raise NoWayToModel(
+            f"{bad} must hold an address as http://host:port or socks5://host:port; "
+            "NO_PROXY names hosts that are reached without."
+        ) from None
 
 
 def make_model(settings: Settings, client: openai.OpenAI) -> Model:
@@ -30,9 +71,7 @@ def check_model(settings: Settings, api_key: str) -> str:
     Raises:
         ModelError: it cannot be reached, refuses the key, or does not know the model.
     """
-    client = openai.OpenAI(
-        api_key=api_key, base_url=settings.openai_base_url, timeout=10, max_retries=0
-    )
+    client = _client(settings, api_key=api_key, timeout=10, max_retries=0)
     with client, understood():
         model = client.models.retrieve(settings.openai_model)
     ends = getattr(model, "shutdown_date", None)
