@@ -20,6 +20,7 @@ from shoptalk.db.channels import (
 from shoptalk.db.engine import Database
 from shoptalk.db.models import ChannelIntegration
 from shoptalk.db.runs import add_run
+from shoptalk.db.threads import count_history
 from shoptalk.errors import ChannelStopped, PlatformError, RetryLater, ShoptalkError, Throttled
 from shoptalk.importer.history import Progress, import_history
 from shoptalk.importer.pace import Pace
@@ -37,6 +38,7 @@ log = logging.getLogger(__name__)
 POLL = "poll"
 FIRST_WAIT = timedelta(seconds=10)
 LONGEST_WAIT = timedelta(minutes=10)
+MOST_ROUNDS = 5  #: of poll and history in one import, where customers never pause
 CIRCUIT_READ_EVERY = timedelta(seconds=1)  #: that is not known to have failed
 
 OnProgress = Callable[[ChannelIntegration, Progress], None]
@@ -96,11 +98,48 @@ class Importer:
         channel: ChannelIntegration,
         on_progress: OnProgress = lambda _channel, _progress: None,
     ) -> list[RunReport]:
-        """What is new first, history after it: a customer who waits comes before the archive."""
+        """What is new first, history after it: a customer who waits comes before the archive.
+
+        A poll may meet a thread that history has not come across, and customers write while
+        history is walked: so both are asked for again until neither leaves anything to the other.
+        """
         reports = [self.poll(channel)]
-        if reports[0].error is None and channel.history_state == "waiting":
-            reports.append(self.read_history(channel, on_progress=on_progress))
+        for _ in range(MOST_ROUNDS):
+            channel = self._as_it_is_now(channel)
+            brought_new = len(reports) > 1 and reports[-1].kind == POLL
+            is_waiting = channel.history_state == "waiting"
+            if reports[-1].error is not None or not (is_waiting or brought_new):
+                return reports
+            if is_waiting:
+                reports.append(self.read_history(channel, on_progress=on_progress))
+                channel = self._as_it_is_now(channel)
+                if reports[-1].error is not None or channel.history_state == "waiting":
+                    break
+            meanwhile = self.poll(channel)
+            if not meanwhile.stored.new and meanwhile.error is None:
+                channel = self._as_it_is_now(channel)
+                if channel.history_state != "waiting":
+                    return reports
+            reports.append(meanwhile)
+        channel = self._as_it_is_now(channel)
+        if reports[-1].error is None and channel.history_state == "waiting":
+            reports[-1].notes += self._what_is_left(channel)
         return reports
+
+    def _as_it_is_now(self, channel: ChannelIntegration) -> ChannelIntegration:
+        """The row as it is stored; as it was, where the database is gone."""
+        with suppress(SQLAlchemyError), self._database.reading() as session:
+            return session.get_one(ChannelIntegration, channel.id)
+        return channel
+
+    def _what_is_left(self, channel: ChannelIntegration) -> Sequence[str]:
+        with suppress(SQLAlchemyError), self._database.reading() as session:
+            _, unfinished = count_history(session, channel.id)
+            threads = f", of {unfinished} known threads at least" if unfinished else ""
+            name = f"{channel.channel} {channel.display_name}"
+            goes_on = "the next `shoptalk import`, or a running `shoptalk run`, goes on with it"
+            return [f"{name}: history is left to be read{threads}; {goes_on}"]
+        return []
 
     def poll(self, channel: ChannelIntegration) -> RunReport:
         report = self._run(
@@ -138,7 +177,7 @@ class Importer:
         waits_until = None if at_once else self._history_waits_until(channel)
         if waits_until is not None:
             report = RunReport.begin(kind, channel, now=self._clock())
-            report.notes.append(f"its history waits until {waits_until:%Y-%m-%d %H:%M} UTC")
+            report.notes.append(f"its history waits until {waits_until:%Y-%m-%d %H:%M:%S} UTC")
             return report
         return self._run(
             kind,

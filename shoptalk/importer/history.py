@@ -84,7 +84,7 @@ def import_history(
             put_history_off(session, channel.id, until=now + pause)
             report.notes.append(
                 f"{history.spared.percent} % of the allowance is used; the rest is left to "
-                f"what is new, and history goes on at {now + pause:%Y-%m-%d %H:%M} UTC"
+                f"what is new, and history goes on at {now + pause:%Y-%m-%d %H:%M:%S} UTC"
             )
         add_run(session, report.as_row())
 

@@ -70,6 +70,10 @@ def decide_date_order(
 def _proven_order(source: Source, lines: Sequence[DatedLine], reader: Reader) -> DateOrder:
     if lines[0].header.shape.is_year_first:
         return "YMD"
+    if any(line.header.is_korean for line in lines):
+        readable = [line.header.moment("YMD") is not None for line in lines]
+        if all(readable):
+            return "YMD"
     only_day_first = [line for line in lines if _reads_only(line, "DMY", not_as="MDY")]
     only_month_first = [line for line in lines if _reads_only(line, "MDY", not_as="DMY")]
     if only_day_first and only_month_first:

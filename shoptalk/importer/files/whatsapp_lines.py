@@ -14,9 +14,15 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from shoptalk.importer.files.base import DateOrder
-from shoptalk.importer.files.source import Source
+from shoptalk.importer.files.source import Source, shown
 from shoptalk.importer.files.whatsapp_dates import DatedLine, decide_date_order
-from shoptalk.importer.files.whatsapp_formats import MARKS, find_header, without_marks
+from shoptalk.importer.files.whatsapp_formats import (
+    MARKS,
+    find_header,
+    has_unknown_words,
+    is_like_header,
+    without_marks,
+)
 from shoptalk.importer.files.whatsapp_wording import Described, LineKind, Reader
 
 #: A message may be shown a little before an older one: it was late, or the clock was set back.
@@ -54,7 +60,7 @@ class _Block:
 
 def starts_as_chat(source: Source) -> bool:
     first = next((line for line in source.text.split("\n") if line.strip()), "")
-    return find_header(first) is not None
+    return find_header(first) is not None or is_like_header(first)
 
 
 def read_chat(
@@ -72,6 +78,7 @@ def read_chat(
     if raw_lines[-1] == "":  # the last line ends too
         raw_lines.pop()
     dated = list(_dated_lines(raw_lines))
+    _check_forms(source, raw_lines)
     if not dated:
         raise source.error_at(0, "no line starts like a message of an exported WhatsApp chat")
     is_bracketed = dated[0].header.shape.is_bracketed
@@ -100,6 +107,27 @@ def clean_name(name: str) -> str:
 def name_key(name: str) -> str:
     """What two spellings of one name have in common."""
     return unicodedata.normalize("NFC", clean_name(name)).casefold()
+
+
+def _check_forms(source: Source, raw_lines: Sequence[str]) -> None:
+    """Nothing is read of a chat of which some messages would be taken for text of others.
+
+    Raises:
+        UsageError: the first line looks like a header of a form that is not known, or another is
+            one but for a word beside the time.
+    """
+    is_first = True
+    for number, line in enumerate(raw_lines, start=1):
+        if not line.strip():
+            continue
+        if has_unknown_words(line) or (is_first and _is_unknown(line)):
+            problem = f"its date form is not known: line {number}: '{shown(line)}'"
+            raise source.error_in(number, 1, problem)
+        is_first = False
+
+
+def _is_unknown(line: str) -> bool:
+    return find_header(line) is None and is_like_header(line)
 
 
 def _dated_lines(raw_lines: Sequence[str]) -> Iterator[DatedLine]:
