@@ -1,5 +1,6 @@
 """The whole loop over HTTP: a customer writes, an answer arrives, once."""
 
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -180,14 +181,17 @@ def test_nobody_is_answered_after_the_reply_window(shop: Shop) -> None:
 
 def test_a_long_reply_goes_out_in_parts_and_in_order(shop: Shop) -> None:
     shop.opens("instagram")
-    shop.model_says(
-        {"text": "\n".join(f"Line {line} of a long answer. مرحبا" for line in range(60))}
-    )
+    lines = [f"Line {line} of a long answer. مرحبا" for line in range(60)]
+    shop.model_says({"text": "\n".join(lines)})
     shop.customer_writes("Tell me everything", account=INSTAGRAM)
-    shop.answers()
-    deliveries = shop.rows(Delivery)
-    assert [delivery.status for delivery in deliveries] == ["sent"] * len(deliveries)
-    assert shop.sent() == [delivery.content for delivery in deliveries]
+    assert shop.answers() == {"answered": 1}
+    sent = shop.sent()
+    assert len(sent) == 3  # 2,329 bytes, where 1,000 go into one
+    assert max(len(part.encode()) for part in sent) <= 1000
+    assert [line for part in sent for line in part.splitlines()] == lines
+    assert [(each.status, each.content) for each in shop.rows(Delivery)] == [
+        ("sent", part) for part in sent
+    ]
 
 
 def test_a_lost_answer_to_a_send_is_read_back_and_not_sent_again(shop: Shop) -> None:
@@ -240,15 +244,17 @@ def test_a_second_import_imports_nothing_new_with_one_list_call_a_channel(shop: 
 
 def test_two_responders_at_once_answer_once(shop: Shop) -> None:
     shop.opens("facebook")
-    for number in range(12):
-        shop.customer_writes("Hello", who=f"73000000000{number:05d}")
+    customers = [f"73000000000{number:05d}" for number in range(12)]
+    for customer in customers:
+        shop.customer_writes("Hello", who=customer)
     shop.imports()
     shop.replies()
     shop.wait(seconds=31)
     responders = [shop.app.responder() for _ in range(3)]
     with ThreadPoolExecutor(3) as pool:
-        list(pool.map(lambda responder: responder.answer_all_due(), responders))
-    assert len(shop.sent()) == 12
+        ended = list(pool.map(lambda responder: responder.answer_all_due(), responders))
+    assert sum(ended, Counter()) == {"answered": 12}
+    assert sorted(sent.recipient_id for sent in shop.world.sent) == customers
 
 
 def test_a_dead_token_stops_its_channel_alone_and_says_what_to_do(shop: Shop) -> None:
