@@ -222,7 +222,10 @@ def test_our_own_reply_seen_by_polling_is_the_agents_and_not_a_persons(shop: Sho
     shop.answers()
     shop.wait(seconds=5)
     shop.imports()
-    assert {message.sender_type for message in shop.rows(Message)} == {"customer", "agent"}
+    assert [(message.sender_type, message.content) for message in shop.rows(Message)] == [
+        ("customer", "Hello?"),
+        ("agent", shop.sent()[0]),
+    ]
     shop.wait(seconds=5)
     shop.customer_writes("Thanks")
     assert shop.answers() == {"answered": 1}
