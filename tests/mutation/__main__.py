@@ -7,12 +7,12 @@ import os
 import random
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tests.mutation.changes import Change, changes_of, readers_of
+from tests.mutation.changes import Change, changes_of, lines_that_run
 from tests.mutation.runs import ROOT, preload, run_changed, run_observed, shared_server
 from tests.mutation.suites import MODULES
 
@@ -46,9 +46,9 @@ class Tests:
     def __init__(self, home: Path) -> None:
         self._home = home
         self._file = KEPT / "tests.json"
-        self._known: dict[str, Any] = (
-            json.loads(self._file.read_text()) if self._file.exists() else {}
-        )
+        self._known: dict[str, Any] = {}
+        if self._file.exists():
+            self._known = json.loads(self._file.read_text())
 
     def observe(self, files: Sequence[str]) -> None:
         for name in files:
@@ -56,34 +56,33 @@ class Tests:
             if self._known.get(name, {}).get("digest") != digest:
                 ended = run_observed(self._home, [name], sorted(MODULES))
                 if ended.status != 0:
-                    raise SystemExit(
-                        f"{name} fails without a change; pytest ended with {ended.status}"
-                    )
+                    raise SystemExit(f"{name} fails unchanged: pytest exits {ended.status}")
                 self._known[name] = {"digest": digest, "tests": ended.report}
                 self._file.write_text(json.dumps(self._known))
 
     def noticing(self, mutant: Mutant) -> tuple[list[str], float]:
-        """Tests that enter what was changed, and the seconds that they take."""
-        owner = mutant.change.owner.removesuffix(".<locals>")
-        wanted = dict(readers_of(mutant.source)).get(owner, {owner})
-        tests = sorted(
-            (seconds, name)
-            for file in MODULES[mutant.path]
-            for name, seconds, entered in self._known[file]["tests"]
-            if any(path == mutant.path and _is_in(wanted, entry) for path, entry in entered)
-        )
+        """Tests that run what was changed, and the seconds that they take; the quickest first."""
+        tests = [each for file in MODULES[mutant.path] for each in self._known[file]["tests"]]
         chosen: list[str] = []
         taken = 0.0
-        for seconds, name in tests:
-            if taken + seconds > LONGEST_SECONDS and chosen:
+        for seconds, name in sorted(_coming_by(mutant, tests)):
+            if chosen and taken + seconds > LONGEST_SECONDS:
                 break
             chosen.append(name)
             taken += seconds
         return chosen, taken
 
 
-def _is_in(wanted: set[str], entry: str) -> bool:
-    return any(entry == each or entry.startswith(f"{each}.") for each in wanted)
+def _coming_by(mutant: Mutant, tests: Sequence[Any]) -> Iterator[tuple[float, str]]:
+    ran = [(name, seconds, set(lines.get(mutant.path, ()))) for name, seconds, lines in tests]
+    known: set[int] = set().union(*(lines for _, _, lines in ran))
+    wanted = lines_that_run(mutant.source, mutant.change)
+    if [each.stop for each in wanted] == [mutant.change.line + 1]:
+        before = [line for line in wanted[0] if line in known]
+        wanted = [range(before[-1], before[-1] + 1)] if before else []
+    for name, seconds, lines in ran:
+        if any(line in lines for each in wanted for line in each):
+            yield seconds, name
 
 
 def mutants_of(paths: Sequence[str]) -> list[Mutant]:

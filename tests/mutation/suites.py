@@ -2,6 +2,7 @@
 
 RESPONDER = (
     "tests/db/test_bursts.py",
+    "tests/db/test_ledger.py",
     "tests/db/test_opt_outs.py",
     "tests/db/test_our_own.py",
     "tests/db/test_selection.py",
@@ -9,23 +10,17 @@ RESPONDER = (
     "tests/loop/test_answering.py",
     "tests/loop/test_opting_out.py",
     "tests/promises/test_backlog.py",
-    "tests/promises/test_outcomes.py",
-    "tests/promises/test_talking_at_once.py",
     "tests/responder/test_agent.py",
     "tests/responder/test_brevity.py",
     "tests/responder/test_group_commit.py",
     "tests/responder/test_split.py",
 )
 IMPORTER = (
-    "tests/db/test_inbox.py",
     "tests/importer/test_frugality.py",
     "tests/importer/test_history.py",
     "tests/importer/test_holes.py",
-    "tests/importer/test_plan.py",
     "tests/importer/test_poll.py",
     "tests/importer/test_reader.py",
-    "tests/importer/test_unread.py",
-    "tests/loop/test_polling_plan.py",
     "tests/promises/test_spoilt_lists.py",
 )
 
