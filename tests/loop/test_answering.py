@@ -9,7 +9,8 @@ from shoptalk.db.channels import disconnect_channel
 from shoptalk.db.conversations import switch_ai
 from shoptalk.db.models import Conversation, Delivery, Message, Turn
 from shoptalk.types import Outcome
-from tests.loop.shop import BUFFER, INSTAGRAM, KETTLE, PAGE, Shop
+from tests.loop.shop import ANN, BUFFER, INSTAGRAM, KETTLE, PAGE, Shop
+from tests.patience import eventually
 
 
 @pytest.mark.parametrize(("platform", "account"), [("facebook", PAGE), ("instagram", INSTAGRAM)])
@@ -167,6 +168,26 @@ def test_a_message_that_comes_while_the_model_thinks_is_answered_with_the_rest(
     assert shop.replies() == {"answered": 1}
     assert len(shop.sent()) == 1
     assert [turn.message_count for turn in shop.rows(Turn)] == [2]
+
+
+def test_what_becomes_due_while_the_model_thinks_about_another_does_not_wait_for_it(
+    shop: Shop,
+) -> None:
+    bob = "7300000000000002"
+    shop.opens("facebook")
+    shop.customer_writes("Hello?")
+    shop.wait(seconds=5)
+    shop.customer_writes("Hello too?", who=bob)
+    shop.imports()
+    shop.replies()
+    shop.wait(seconds=26)
+
+    def bobs_buffer_ends() -> None:
+        shop.wait(seconds=5)
+        eventually(lambda: [sent.recipient_id for sent in shop.world.sent] == [bob])
+
+    assert shop.replies(while_thinking=bobs_buffer_ends) == {"answered": 2}
+    assert [sent.recipient_id for sent in shop.world.sent] == [bob, ANN]
 
 
 def test_nobody_is_answered_after_the_reply_window(shop: Shop) -> None:

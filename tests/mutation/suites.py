@@ -1,6 +1,7 @@
 """Which modules are changed, and the test files that are to notice: fast ones, in one process."""
 
 RESPONDER = (
+    "tests/db/test_briefs.py",
     "tests/db/test_bursts.py",
     "tests/db/test_ledger.py",
     "tests/db/test_opt_outs.py",
@@ -13,7 +14,9 @@ RESPONDER = (
     "tests/responder/test_agent.py",
     "tests/responder/test_brevity.py",
     "tests/responder/test_group_commit.py",
+    "tests/responder/test_loops.py",
     "tests/responder/test_split.py",
+    "tests/responder/test_window.py",
 )
 IMPORTER = (
     "tests/importer/test_frugality.py",
