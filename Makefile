@@ -6,7 +6,7 @@ export PIP_CACHE_DIR := $(CURDIR)/$(VENV)/cache
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test thorough torture bench lint format clean
+.PHONY: help demo test thorough torture mutate bench lint format clean
 
 help: ## List the targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
@@ -22,6 +22,9 @@ thorough: $(VENV)/.installed-dev ## Run the state machines, crash points and hos
 
 torture: $(VENV)/.installed-dev ## Kill it a thousand times amid faults, and count (ARGS="--platform twilio --seed 2")
 	$(BIN)/python -m tests.torture $(ARGS)
+
+mutate: $(VENV)/.installed-dev ## See which small mistakes no test notices (ARGS="--only shoptalk/db/turns.py")
+	$(BIN)/python -m tests.mutation $(ARGS)
 
 bench: $(VENV)/.installed-dev ## Measure what it costs (ARGS="import_ --size 1000000")
 	$(BIN)/python -m benchmarks $(ARGS)

@@ -62,8 +62,18 @@ def no_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     load.cache_clear()
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--server-home", help="of an embedded PostgreSQL that runs, to use that one")
+
+
 @pytest.fixture(scope="session")
-def server() -> Iterator[EmbeddedServer]:
+def server(request: pytest.FixtureRequest) -> Iterator[EmbeddedServer]:
+    shared_home = request.config.getoption("server_home")
+    if shared_home:
+        server = EmbeddedServer(Path(shared_home)).enter()
+        yield server
+        server.leave()
+        return
     # Not below pytest's own folder: each pytest that starts closes that to other users, and as
     # root the server runs as one.
     with tempfile.TemporaryDirectory(prefix="shoptalk-tests-") as home:

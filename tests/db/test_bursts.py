@@ -51,7 +51,9 @@ def test_a_burst_becomes_one_turn_that_is_due_when_it_has_been_quiet(
 ) -> None:
     store(database, channel, customer_writes("m1", 0), customer_writes("m2", 4))
     assert gather(database, 5) == 2
-    assert only_turn(database).due_at == after(34)
+    turn = only_turn(database)
+    assert turn.due_at == after(34)
+    assert (turn.first_message_at, turn.last_message_at) == (after(0), after(4))
     store(database, channel, customer_writes("m3", 33))
     assert gather(database, 34) == 1
     turn = only_turn(database)

@@ -7,6 +7,7 @@ from shoptalk.db.conversations import switch_ai
 from shoptalk.db.engine import Database
 from shoptalk.db.models import ChannelIntegration, Message, Turn, TurnStatus
 from shoptalk.db.presence import Presence
+from shoptalk.db.unread import WAITS_FOR, note_unread
 from shoptalk.types import ConversationState, Outcome
 
 from .queue import (
@@ -123,6 +124,20 @@ def test_what_waited_long_is_the_owners_to_release(
         assert gathered == expected
     assert message(database, "m1").turn_id == only_turn(database).id
     assert message(database, "m2").turn_id is None
+
+
+def test_what_may_have_come_after_unread_messages_waits_for_them_a_quarter_of_an_hour(
+    database: Database, channel: ChannelIntegration
+) -> None:
+    store(database, channel, customer_writes("before", 1), imported_at=after(1))
+    store(database, channel, customer_writes("ahead", 2), imported_at=after(2))
+    with database.transaction() as session:
+        note_unread(session, channel.id, at=after(2))
+    assert gather(database, 2 + WAITS_FOR.total_seconds() - 1) == 1
+    assert message(database, "before").turn_id is not None
+    assert message(database, "ahead").turn_id is None
+    assert gather(database, 2 + WAITS_FOR.total_seconds()) == 1
+    assert message(database, "ahead").turn_id is not None
 
 
 # Switching the AI off and on

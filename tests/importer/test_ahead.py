@@ -1,13 +1,13 @@
 """Working ahead: in order, never too far, and not at all once nobody wants it."""
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 
 from shoptalk.importer.ahead import Ahead
-from tests.patience import PATIENCE
+from tests.patience import PATIENCE, eventually
 
 
 def ahead(items: Iterator[int], **words: Any) -> Ahead[int]:
@@ -75,14 +75,24 @@ def test_little_is_not_taken_at_once_but_after_a_while() -> None:
 
 def test_nothing_is_made_once_the_block_has_ended() -> None:
     asked: list[int] = []
+    is_making, go_on = threading.Event(), threading.Event()
 
-    def endless() -> Iterator[int]:
-        while True:
-            asked.append(1)
-            yield 1
+    def noted() -> Iterator[int]:
+        for item in range(1, 10):
+            asked.append(item)
+            if item == 2:
+                is_making.set()
+                go_on.wait(PATIENCE)
+            yield item
 
-    with ahead(endless(), most=0) as made:
-        made.take()
-    so_far = len(asked)
-    assert "ahead" not in {thread.name for thread in threading.enumerate()}
-    assert len(asked) == so_far
+    with ahead(noted()) as made:
+        assert made.take() == [1]
+        assert is_making.wait(PATIENCE)
+        threading.Thread(target=_once_it_has_ended, args=(made, go_on.set)).start()
+    assert asked == [1, 2]  # the one under way is made, and no other
+    assert not made._thread.is_alive()
+
+
+def _once_it_has_ended(made: Ahead[int], happens: Callable[[], None]) -> None:
+    eventually(lambda: not made._is_wanted)
+    happens()

@@ -373,20 +373,21 @@ def test_history_that_fails_delays_no_poll_and_is_tried_again_later(
 
 def test_who_waits_politely_lets_all_others_go_first() -> None:
     now = 0.0
-    order: list[str] = []
+    polls_to_come = ["first poll", "second poll"]
+    went: list[tuple[str, float]] = []
 
     def sleep(seconds: float) -> None:
         nonlocal now
-        if not order:  # while history waits, two polls come
-            order.append("first poll")
+        assert now < 9, "history is never let through"
+        until = now + seconds
+        coming, polls_to_come[:] = polls_to_come[:], []
+        for poll in coming:  # while history waits
             pace.wait()
-            order.append("second poll")
-            pace.wait()
-        now += seconds
+            went.append((poll, now))
+        now = max(now, until)
 
     pace = Pace(2, monotonic=lambda: now, sleep=sleep)
     pace.wait()
     pace.wait(politely=True)
-    order.append("history")
-    assert order == ["first poll", "second poll", "history"]
-    assert now == pytest.approx(1.5, abs=0.51)
+    went.append(("history", now))
+    assert went == [("first poll", 0.5), ("second poll", 1.0), ("history", 1.5)]

@@ -1,5 +1,6 @@
 """The whole loop over HTTP: a customer writes, an answer arrives, once."""
 
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -8,7 +9,8 @@ from shoptalk.db.channels import disconnect_channel
 from shoptalk.db.conversations import switch_ai
 from shoptalk.db.models import Conversation, Delivery, Message, Turn
 from shoptalk.types import Outcome
-from tests.loop.shop import BUFFER, INSTAGRAM, KETTLE, PAGE, Shop
+from tests.loop.shop import ANN, BUFFER, INSTAGRAM, KETTLE, PAGE, Shop
+from tests.patience import eventually
 
 
 @pytest.mark.parametrize(("platform", "account"), [("facebook", PAGE), ("instagram", INSTAGRAM)])
@@ -168,6 +170,26 @@ def test_a_message_that_comes_while_the_model_thinks_is_answered_with_the_rest(
     assert [turn.message_count for turn in shop.rows(Turn)] == [2]
 
 
+def test_what_becomes_due_while_the_model_thinks_about_another_does_not_wait_for_it(
+    shop: Shop,
+) -> None:
+    bob = "7300000000000002"
+    shop.opens("facebook")
+    shop.customer_writes("Hello?")
+    shop.wait(seconds=5)
+    shop.customer_writes("Hello too?", who=bob)
+    shop.imports()
+    shop.replies()
+    shop.wait(seconds=26)
+
+    def bobs_buffer_ends() -> None:
+        shop.wait(seconds=5)
+        eventually(lambda: [sent.recipient_id for sent in shop.world.sent] == [bob])
+
+    assert shop.replies(while_thinking=bobs_buffer_ends) == {"answered": 2}
+    assert [sent.recipient_id for sent in shop.world.sent] == [bob, ANN]
+
+
 def test_nobody_is_answered_after_the_reply_window(shop: Shop) -> None:
     shop.opens("facebook")
     message_id = shop.customer_writes("Hello?")
@@ -180,14 +202,17 @@ def test_nobody_is_answered_after_the_reply_window(shop: Shop) -> None:
 
 def test_a_long_reply_goes_out_in_parts_and_in_order(shop: Shop) -> None:
     shop.opens("instagram")
-    shop.model_says(
-        {"text": "\n".join(f"Line {line} of a long answer. مرحبا" for line in range(60))}
-    )
+    lines = [f"Line {line} of a long answer. مرحبا" for line in range(60)]
+    shop.model_says({"text": "\n".join(lines)})
     shop.customer_writes("Tell me everything", account=INSTAGRAM)
-    shop.answers()
-    deliveries = shop.rows(Delivery)
-    assert [delivery.status for delivery in deliveries] == ["sent"] * len(deliveries)
-    assert shop.sent() == [delivery.content for delivery in deliveries]
+    assert shop.answers() == {"answered": 1}
+    sent = shop.sent()
+    assert len(sent) == 3  # 2,329 bytes, where 1,000 go into one
+    assert max(len(part.encode()) for part in sent) <= 1000
+    assert [line for part in sent for line in part.splitlines()] == lines
+    assert [(each.status, each.content) for each in shop.rows(Delivery)] == [
+        ("sent", part) for part in sent
+    ]
 
 
 def test_a_lost_answer_to_a_send_is_read_back_and_not_sent_again(shop: Shop) -> None:
@@ -218,7 +243,10 @@ def test_our_own_reply_seen_by_polling_is_the_agents_and_not_a_persons(shop: Sho
     shop.answers()
     shop.wait(seconds=5)
     shop.imports()
-    assert {message.sender_type for message in shop.rows(Message)} == {"customer", "agent"}
+    assert [(message.sender_type, message.content) for message in shop.rows(Message)] == [
+        ("customer", "Hello?"),
+        ("agent", shop.sent()[0]),
+    ]
     shop.wait(seconds=5)
     shop.customer_writes("Thanks")
     assert shop.answers() == {"answered": 1}
@@ -240,15 +268,17 @@ def test_a_second_import_imports_nothing_new_with_one_list_call_a_channel(shop: 
 
 def test_two_responders_at_once_answer_once(shop: Shop) -> None:
     shop.opens("facebook")
-    for number in range(12):
-        shop.customer_writes("Hello", who=f"73000000000{number:05d}")
+    customers = [f"73000000000{number:05d}" for number in range(12)]
+    for customer in customers:
+        shop.customer_writes("Hello", who=customer)
     shop.imports()
     shop.replies()
     shop.wait(seconds=31)
     responders = [shop.app.responder() for _ in range(3)]
     with ThreadPoolExecutor(3) as pool:
-        list(pool.map(lambda responder: responder.answer_all_due(), responders))
-    assert len(shop.sent()) == 12
+        ended = list(pool.map(lambda responder: responder.answer_all_due(), responders))
+    assert sum(ended, Counter()) == {"answered": 12}
+    assert sorted(sent.recipient_id for sent in shop.world.sent) == customers
 
 
 def test_a_dead_token_stops_its_channel_alone_and_says_what_to_do(shop: Shop) -> None:

@@ -59,8 +59,9 @@ def test_instructions_and_customer_text_travel_in_separate_roles(shop: Shop) -> 
     shop.customer_writes(order)
     shop.answers()
     asked = requests.get(f"{shop.server.url}/control/model", timeout=60).json()["requests"]
-    for message in asked[-1]["body"]["messages"]:
-        assert (order in message["content"]) == (message["role"] == "user")
+    messages = asked[-1]["body"]["messages"]
+    assert [message["content"] for message in messages if message["role"] == "user"] == [order]
+    assert [message["role"] for message in messages if order in message["content"]] == ["user"]
 
 
 def test_a_model_that_is_down_is_left_alone_for_a_while_and_then_answers(shop: Shop) -> None:

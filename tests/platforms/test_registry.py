@@ -4,15 +4,25 @@ import pytest
 
 from shoptalk.errors import UsageError
 from shoptalk.platforms import registry
+from shoptalk.platforms.chatwoot import Chatwoot
+from shoptalk.platforms.instagram import Instagram
 from shoptalk.platforms.messenger import Messenger
+from shoptalk.platforms.twilio import Twilio
+from shoptalk.platforms.webchat import WebChat
+from shoptalk.platforms.whatsapp import WhatsApp
 
 from . import samples
 
 
 def test_the_platforms_are_known_by_their_words() -> None:
-    assert {"facebook", "instagram", "whatsapp"} <= set(registry.names())
-    for name in ("facebook", "instagram", "whatsapp"):
-        assert registry.adapter(name).name == name
+    assert [(name, registry.adapter(name)) for name in registry.names()] == [
+        ("chatwoot", Chatwoot),
+        ("facebook", Messenger),
+        ("instagram", Instagram),
+        ("twilio", Twilio),
+        ("webchat", WebChat),
+        ("whatsapp", WhatsApp),
+    ]
 
 
 def test_an_adapter_is_made_from_an_account_and_its_surroundings() -> None:
