@@ -323,7 +323,7 @@ class Answerer:
             result = TOOLBOX[name].run(session, turn, arguments, now=self.clock())
             reach("order.in_transaction")
         reach("order.committed")
-        log.info(name, extra={"turn_id": turn.id, "ok": result["ok"]})
+        log.info("a tool ran", extra={"turn_id": turn.id, "tool": name, "ok": result["ok"]})
         return tools.as_json(result)
 
     def _write_down(self, context: Context, platform: Platform, parts: Sequence[str]) -> Written:

@@ -100,7 +100,8 @@ def answer(
         return open_calls[:1] if one_call_at_a_time else open_calls
     text = _next_step(before, order, reading, catalog, say)
     is_told = any(result.call.name == HAND_OVER_TOOL for result in results)
-    if say.hand_over in text and HAND_OVER_TOOL in tools and not is_told:
+    asks_for_person = "person" in reading.says and say.hand_over in text
+    if asks_for_person and HAND_OVER_TOOL in tools and not is_told:
         return [Call(HAND_OVER_TOOL, {"reason": f"The customer wrote: {' '.join(turn)}"})]
     return text
 
