@@ -4,8 +4,9 @@ import json
 
 import requests
 
+from shoptalk.commands.waiting import waiting_for_people
 from shoptalk.db.conversations import get_conversation, switch_ai
-from shoptalk.db.handovers import Waiting, who_waits
+from shoptalk.db.handovers import HandedOver, who_waits
 from shoptalk.db.models import Conversation
 from shoptalk.types import ConversationStatus, Outcome
 from tests.loop.shop import KETTLE, Shop
@@ -14,7 +15,7 @@ HAND_OVER = {"tool_calls": [{"name": "hand_over", "arguments": {"reason": "wants
 TOLD = {"text": "A person will answer you."}
 
 
-def waiting(shop: Shop) -> list[Waiting]:
+def waiting(shop: Shop) -> list[HandedOver]:
     with shop.app.database.transaction() as session:
         return list(who_waits(session, shop.app.workspace_id()))
 
@@ -98,3 +99,11 @@ def test_a_call_in_the_text_is_run_and_its_result_comes_as_a_note_of_the_shop(sh
     assert [message["role"] for message in messages] == ["system", "user", "assistant", "user"]
     mark = messages[-1]["content"].split("]")[0] + "]"
     assert mark in messages[0]["content"]
+
+
+def test_status_names_who_was_handed_over_and_why(shop: Shop) -> None:
+    asks_for_a_refund(shop)
+    [reason] = waiting_for_people(shop.app, shop.app.workspace_id())
+    assert (reason.name, reason.conversations) == ("needs_person", 1)
+    assert "Ann (wants a refund)" in reason.line(now=shop.now)
+    assert reason.as_json()["oldest"][0]["why"] == "wants a refund"

@@ -81,9 +81,8 @@ def conversation_in(items: Iterable[Mapping[str, Any]]) -> tuple[Said, ...]:
         if role in _INSTRUCTING:
             instructions += text_of(item.get("content"))
             _, began, by_shop = instructions.partition(_BEGAN)
-            if began:
+            if began and not lines:
                 lines.append(Said(Side.SHOP, by_shop))
-                instructions = ""
         side = _SIDES.get(str(role))
         if side is not None:
             lines.append(Said(side, text_of(item.get("content"))))
