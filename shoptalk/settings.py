@@ -53,6 +53,9 @@ class Settings(BaseSettings):
     openai_model: str = "gpt-6-luna"
     openai_timeout: float = Field(30, gt=0, description="seconds for one request to the model")
     openai_max_retries: int = Field(2, ge=0, le=10)
+    openai_max_output_tokens: int = Field(
+        8192, ge=256, description="longest answer of the model, its reasoning included"
+    )
     openai_api_style: Literal["auto", "responses", "chat"] = "auto"
 
     poll_interval_seconds: float = Field(10, ge=0.1, description="from one tick to the next")

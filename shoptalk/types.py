@@ -110,6 +110,7 @@ class Outcome(StrEnum):
     DELIVERY_UNCERTAIN = "delivery_uncertain"
     MODEL_FAILED = "model_failed"
     PRICE_REFUSED = "price_refused"  #: the model insists on a price that is not the shop's
+    NEEDS_PERSON = "needs_person"  #: the AI has handed the conversation over
 
     @property
     def sentence(self) -> str:
@@ -117,7 +118,7 @@ class Outcome(StrEnum):
 
     @property
     def needs_person(self) -> bool:
-        """Whether the customer is left without an answer that a person could still give."""
+        """Whether the customer waits for an answer that a person could still give."""
         return self in _NEED_A_PERSON
 
 
@@ -139,6 +140,7 @@ _OUTCOME_SENTENCES = {
     Outcome.DELIVERY_UNCERTAIN: "Whether the answer arrived cannot be told; a person must look.",
     Outcome.MODEL_FAILED: "The model gave no usable answer.",
     Outcome.PRICE_REFUSED: "The model insisted on a price that is not the shop's.",
+    Outcome.NEEDS_PERSON: "The AI has handed the conversation over to a person.",
 }
 
 _NEED_A_PERSON = frozenset(
@@ -151,6 +153,7 @@ _NEED_A_PERSON = frozenset(
         Outcome.DELIVERY_UNCERTAIN,
         Outcome.MODEL_FAILED,
         Outcome.PRICE_REFUSED,
+        Outcome.NEEDS_PERSON,
     }
 )
 

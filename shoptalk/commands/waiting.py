@@ -8,6 +8,7 @@ from typing import Any
 from shoptalk.app import App
 from shoptalk.commands.common import moment
 from shoptalk.commands.display import ago, count, one_line, when
+from shoptalk.db.handovers import HandedOver
 from shoptalk.db.waiting import NAMED, Backlog, LeftToPeople
 from shoptalk.types import Outcome
 
@@ -62,7 +63,11 @@ class Reason:
     def _named(self) -> str:
         if not self.oldest:
             return ""
-        names = [f"{each['conversation_id']} {one_line(each['customer'])}" for each in self.oldest]
+        names = [
+            f"{each['conversation_id']} {one_line(each['customer'])}"
+            + (f" ({one_line(each['why'])})" if "why" in each else "")
+            for each in self.oldest
+        ]
         more = ["…"] if self.conversations > len(names) else []
         return f": {', '.join([*names, *more])}"
 
@@ -79,13 +84,40 @@ class Reason:
 
 def waiting_for_people(app: App, workspace_id: int) -> list[Reason]:
     """Who waits for a person, by reason; what the owner must decide comes first."""
+    from shoptalk.db.handovers import who_waits
     from shoptalk.db.waiting import backlog, left_to_people
 
     held_before = app.clock() - app.rules.selection.backlog_after
     with app.database.transaction() as session:
         held = backlog(session, workspace_id, held_before=held_before)
         left = left_to_people(session, workspace_id)
-    return [*_of_backlog(held), *map(_of_outcome, left)]
+        handed_over = who_waits(session, workspace_id)
+    return [*_of_backlog(held), *_of_handed_over(handed_over), *map(_of_outcome, left)]
+
+
+def _of_handed_over(waiting: Sequence[HandedOver]) -> list[Reason]:
+    if not waiting:
+        return []
+    return [
+        Reason(
+            name=Outcome.NEEDS_PERSON,
+            title="handed over by the AI",
+            conversations=len(waiting),
+            messages=None,
+            since=waiting[0].since,
+            what_to_do=f"answer there, or `shoptalk conversations ai {waiting[0].conversation_id} "
+            "on` has the AI answer",
+            oldest=[
+                {
+                    "conversation_id": each.conversation_id,
+                    "customer": each.customer,
+                    "since": each.since,
+                    "why": each.reason,
+                }
+                for each in waiting[:NAMED]
+            ],
+        )
+    ]
 
 
 def _of_backlog(held: Backlog) -> list[Reason]:

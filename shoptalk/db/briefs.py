@@ -10,6 +10,7 @@ from sqlalchemy import Row, select, text
 from sqlalchemy.orm import Session
 
 from shoptalk.db.custody import IS_HELD
+from shoptalk.db.handovers import IS_HANDED_OVER
 from shoptalk.db.models import Agent, ChannelIntegration, Conversation, Order, Turn
 from shoptalk.db.opt_outs import IS_OPTED_OUT
 from shoptalk.db.selection import SelectionPolicy
@@ -24,6 +25,7 @@ class Standing:
 
     opted_out: bool
     ai_enabled: bool
+    handed_over: bool  #: by the AI, and no person has taken it up
     answered_by_person: bool  #: after everything the customer wrote in it
     person_wrote_within: bool  #: after some of it
     taken_over: bool
@@ -71,6 +73,7 @@ class Brief:
 _STANDING = text(f"""
     SELECT queue.id, conversation.ai_enabled, burst.message_count,
         {IS_OPTED_OUT} AS opted_out,
+        {IS_HANDED_OVER} IS TRUE AS handed_over,
         EXISTS (
             SELECT FROM messages AS person
             WHERE person.conversation_id = queue.conversation_id
@@ -165,6 +168,7 @@ def read_standings(
         row.id: Standing(
             opted_out=row.opted_out,
             ai_enabled=row.ai_enabled,
+            handed_over=row.handed_over,
             answered_by_person=row.answered_by_person,
             person_wrote_within=row.person_wrote_within,
             taken_over=row.taken_over,

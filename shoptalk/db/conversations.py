@@ -3,7 +3,7 @@
 from collections.abc import Collection, Sequence
 from datetime import datetime
 
-from sqlalchemy import or_, select, tuple_, update
+from sqlalchemy import case, or_, select, tuple_, update
 from sqlalchemy.orm import Session
 
 from shoptalk.db.models import Conversation, Message
@@ -23,6 +23,7 @@ GIVEN_TO_PEOPLE = (
     Outcome.REPLY_LIMIT,
     Outcome.MODEL_FAILED,
     Outcome.PRICE_REFUSED,
+    Outcome.NEEDS_PERSON,
 )
 
 
@@ -168,15 +169,16 @@ def messages_of_turn(session: Session, turn_id: int) -> Sequence[Message]:
 def switch_ai(session: Session, conversation: Conversation, *, enabled: bool, now: datetime) -> int:
     """Switch the AI on or off; return how many waiting messages that concerns.
 
-    Switching on ends the pause after a person's message, and gives the customer who is still
-    waiting an answer: what was set aside meanwhile is taken up again, as long as nobody from the
-    shop has written since.
+    Switching on ends the pause after a person's message or a hand-over, and gives the customer who
+    is still waiting an answer: what was set aside meanwhile is taken up again, as long as nobody
+    from the shop has written since.
     """
-    session.execute(
-        update(Conversation)
-        .where(Conversation.id == conversation.id)
-        .values(ai_enabled=enabled, **({"ai_resumed_at": now} if enabled else {}))
-    )
+    values: dict[str, object] = {"ai_enabled": enabled}
+    if enabled:
+        was_pending = Conversation.status == ConversationStatus.PENDING
+        values["ai_resumed_at"] = now
+        values["status"] = case((was_pending, ConversationStatus.OPEN), else_=Conversation.status)
+    session.execute(update(Conversation).where(Conversation.id == conversation.id).values(**values))
     if not enabled:
         return 0
     newest_of_ours = (

@@ -13,6 +13,7 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from shoptalk.db.custody import IS_HELD
+from shoptalk.db.handovers import IS_HANDED_OVER
 from shoptalk.db.opt_outs import IS_OPTED_OUT
 from shoptalk.db.unread import IS_NOT_AHEAD, WAITS_FOR
 from shoptalk.types import Outcome
@@ -78,6 +79,18 @@ _SETTLE_OPTED_OUT = text(f"""
     )
     UPDATE messages AS message SET outcome = :opted_out
     FROM out WHERE message.conversation_id = out.id AND {_WAITING}
+""")  # noqa: S608
+
+_SETTLE_HANDED_OVER = text(f"""
+    WITH handed_over AS (
+        SELECT conversation.id FROM conversations AS conversation
+        WHERE conversation.id = {_HAVE_WAITING} AND {IS_HANDED_OVER} AND EXISTS (
+            SELECT FROM messages AS message
+            WHERE message.conversation_id = conversation.id AND {_WAITING})
+        FOR NO KEY UPDATE SKIP LOCKED
+    )
+    UPDATE messages AS message SET outcome = :needs_person
+    FROM handed_over WHERE message.conversation_id = handed_over.id AND {_WAITING}
 """)  # noqa: S608
 
 _SETTLE_TAKEN_OVER = text(f"""
@@ -184,6 +197,7 @@ def settle(
     """
     session.execute(_SETTLE_OPTED_OUT, {"opted_out": Outcome.OPTED_OUT})
     session.execute(_SETTLE_SWITCHED_OFF, {"ai_off": Outcome.AI_OFF})
+    session.execute(_SETTLE_HANDED_OVER, {"needs_person": Outcome.NEEDS_PERSON})
     session.execute(
         _SETTLE_TAKEN_OVER,
         {

@@ -257,17 +257,27 @@ _CLOSE = text("""
     WITH turn AS (
         UPDATE ai_response_queue AS queue SET
             status = CASE WHEN :answered THEN 'answered' ELSE 'closed' END,
-            outcome = :outcome, error = :error, closed_at = :now,
-            claimed_by = NULL, claimed_until = NULL
+            outcome = CASE WHEN :answered AND queue.handover_reason IS NOT NULL
+                THEN :handed_over ELSE :outcome END,
+            error = CASE WHEN :answered AND queue.handover_reason IS NOT NULL
+                THEN queue.handover_reason ELSE :error END,
+            closed_at = :now, claimed_by = NULL, claimed_until = NULL
         FROM unnest(CAST(:turn_ids AS bigint[]), CAST(:claimants AS text[])) AS ours (id, claimant)
         WHERE queue.id = ours.id AND queue.claimed_by = ours.claimant
-        RETURNING queue.id, conversation_id
+        RETURNING queue.id, conversation_id, queue.outcome, queue.error,
+            -- also where the customer could not be told of it
+            CASE WHEN :answered OR :needs_person THEN queue.handover_reason END AS handover_reason
     ), message AS (
-        UPDATE messages SET outcome = :outcome, reply_sent = :answered, failure_reason = :error
+        UPDATE messages SET outcome = turn.outcome, reply_sent = :answered,
+            failure_reason = turn.error
         FROM turn WHERE messages.turn_id = turn.id
     )
     UPDATE conversations SET conversation_state = 'idle',
-        status = CASE WHEN :answered AND status = 'new' THEN 'open' ELSE status END
+        status = CASE WHEN turn.handover_reason IS NOT NULL THEN 'pending'
+            WHEN :answered AND status IN ('new', 'pending') THEN 'open' ELSE status END,
+        handed_over_at = CASE WHEN turn.handover_reason IS NOT NULL
+            THEN CAST(:now AS timestamptz) ELSE handed_over_at END,
+        handed_over_reason = coalesce(turn.handover_reason, handed_over_reason)
     FROM turn WHERE conversations.id = turn.conversation_id
     RETURNING turn.id
 """)
@@ -283,6 +293,8 @@ def close(
     is_locked: bool = False,
 ) -> Collection[int]:
     """End turns: their messages get the outcome.
+
+    The outcome of one that is answered and hands its conversation over is that a person is needed.
 
     Args:
         is_locked: this transaction has the conversations to itself already.
@@ -301,6 +313,8 @@ def close(
             "claimants": [turn.claimed_by for turn in turns],
             "outcome": outcome,
             "answered": outcome == Outcome.ANSWERED,
+            "handed_over": Outcome.NEEDS_PERSON,
+            "needs_person": outcome.needs_person,
             "error": error,
             "now": now,
         },

@@ -22,7 +22,8 @@ NAMED = 5  #: conversations of each reason, the longest waiting
 LEFT_TO_PEOPLE = (
     Outcome.TAKEN_OVER,
     Outcome.AI_OFF,
-    *(outcome for outcome in Outcome if outcome.needs_person),
+    # who was handed over is known of the conversation (`handovers.py`), whatever was said since
+    *(each for each in Outcome if each.needs_person and each != Outcome.NEEDS_PERSON),
 )
 
 

@@ -37,6 +37,14 @@ class TextUnit(StrEnum):
     SMS_SEGMENTS = "sms_segments"  #: what an SMS is cut into and billed by (see sms_segments.py)
 
 
+class TextFormat(StrEnum):
+    """What the customers' apps make of marks in a text."""
+
+    PLAIN = "plain"  #: nothing: they are shown
+    WHATSAPP = "whatsapp"  #: *bold* and _italic_
+    MARKDOWN = "markdown"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Keywords:
     """Words that mean something to the platform when a message is nothing else. In lower case."""
@@ -55,6 +63,7 @@ class Capabilities:
     typing: bool
     max_text: int  #: longest text of one message, in `text_unit`
     text_unit: TextUnit = TextUnit.CHARACTERS
+    text_format: TextFormat = TextFormat.PLAIN
     brief: int | None = None
     #: how much of `text_unit` an answer should keep to, where more costs the shop; None: no matter
     reply_window: timedelta | None = None  #: after the customer's last message; None: no limit

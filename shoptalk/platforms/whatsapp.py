@@ -18,6 +18,7 @@ from shoptalk.platforms.base import (
     Page,
     Recipient,
     Surroundings,
+    TextFormat,
     ThreadPage,
 )
 from shoptalk.platforms.graph import API_VERSION, GraphClient
@@ -44,6 +45,7 @@ class WhatsApp:
         history=False,
         typing=False,
         max_text=4096,
+        text_format=TextFormat.WHATSAPP,
         reply_window=timedelta(hours=24),
         settings=frozenset({"app_secret", "appsecret_proof"}),
     )

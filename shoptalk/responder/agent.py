@@ -1,12 +1,12 @@
 """The agent: asks the model, runs the tools it calls, and ends with a text."""
 
-from collections.abc import Callable, Sequence
+import json
+from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from time import monotonic
 
 from shoptalk.errors import ModelError, ModelRefused, ModelUnavailable, PriceRefused
 from shoptalk.responder.model.base import Model, Prompt, ToolCall
-from shoptalk.responder.tools import CREATE_ORDER
 
 MOST_ROUNDS = 6  #: a model that still calls tools after that many answers is going in circles
 
@@ -24,7 +24,8 @@ def compose_reply(
     model: Model,
     prompt: Prompt,
     *,
-    create_order: RunTool,
+    tools: Mapping[str, RunTool],
+    as_plain_text: Callable[[str], str] = lambda text: text,
     find_wrong_prices: FindWrongPrices = lambda _text: (),
     ask_for_less: AskForLess = lambda _text: None,
     longest: timedelta,
@@ -33,6 +34,8 @@ def compose_reply(
     """The text to send. Tools run on the way, with their effects.
 
     Args:
+        tools: what runs each tool that the prompt offers, by its name.
+        as_plain_text: from what the model wrote to what a customer can read; judged and sent.
         ask_for_less: asked once; where no shorter answer comes, the long one is taken.
         longest: what all rounds together may take.
         elapsed: a clock that only goes forward, in seconds.
@@ -55,9 +58,9 @@ def compose_reply(
             if said.tool_calls:
                 too_long = None  # it says nothing of what the tools do now
                 for call in said.tool_calls:
-                    talk.tell(call, _run(call, create_order))
+                    talk.tell(call, _run(call, tools))
                 continue
-            text = _storable(said.text).strip()
+            text = as_plain_text(_storable(said.text)).strip()
             if not text:
                 raise ModelRefused("the model's answer is empty")
             wrong = find_wrong_prices(text)
@@ -84,7 +87,8 @@ def _storable(text: str) -> str:
     return text.encode(errors="ignore").decode().replace("\0", "")
 
 
-def _run(call: ToolCall, create_order: RunTool) -> str:
-    if call.name != CREATE_ORDER.name:
-        return f'{{"ok": false, "error": "There is only one tool: {CREATE_ORDER.name}."}}'
-    return create_order(call.arguments)
+def _run(call: ToolCall, tools: Mapping[str, RunTool]) -> str:
+    if call.name not in tools:
+        error = f"There is no such tool. There is: {', '.join(tools)}."
+        return json.dumps({"ok": False, "error": error})
+    return tools[call.name](call.arguments)

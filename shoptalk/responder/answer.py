@@ -11,6 +11,7 @@ import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from functools import partial
 
 from sqlalchemy.orm import Session
 
@@ -49,7 +50,9 @@ from shoptalk.responder.ledger import Answer, Ledger, Written
 from shoptalk.responder.loops import is_loop
 from shoptalk.responder.manners import hand_over, recipient_of, typing_shown
 from shoptalk.responder.model.base import Model, Prompt
+from shoptalk.responder.plain_text import readable
 from shoptalk.responder.quotes import Placed, unbacked
+from shoptalk.responder.toolbox import TOOLBOX
 from shoptalk.responder.window import WINDOW_MARGIN
 from shoptalk.types import Clock, Outcome
 
@@ -119,7 +122,8 @@ class Answerer:
         if outcome is not None and outcome.needs_person:
             platform = self.platform_of(context.brief.channel)
             recipient = recipient_of(context.brief.conversation)
-            hand_over(platform, recipient, outcome, about=_about(context.brief.turn))
+            turn = context.brief.turn
+            hand_over(platform, recipient, _for_people(turn, outcome), about=_about(turn))
         return outcome
 
     def _bring_on(self, context: Context) -> Outcome | None:
@@ -184,6 +188,9 @@ class Answerer:
                 outcome = written.why_not or courier.send_new(turn, written.deliveries)
         if outcome != Outcome.ANSWERED:
             return self._close(turn, outcome, None)
+        if turn.handover_reason is not None:
+            outcome = Outcome.NEEDS_PERSON
+            log.warning("the AI handed a conversation over to a person", extra=_about(turn))
         log.info("a turn ended", extra=_about(turn) | {"outcome": outcome, "error": None})
         return outcome
 
@@ -226,6 +233,8 @@ class Answerer:
             return Outcome.OPTED_OUT
         if not standing.ai_enabled:
             return Outcome.AI_OFF
+        if standing.handed_over:
+            return Outcome.NEEDS_PERSON
         if standing.answered_by_person:
             return Outcome.ANSWERED_BY_PERSON
         if standing.taken_over:
@@ -255,7 +264,7 @@ class Answerer:
 
         Raises:
             ModelError: no answer.
-            _Silenced: it was about to order, and is to be silent.
+            _Silenced: it was about to use a tool, and is to be silent.
         """
         reply = self._ask_model(
             context,
@@ -277,8 +286,8 @@ class Answerer:
             )
         orders: list[Placed] = list(context.brief.orders)
 
-        def create_order(arguments: str) -> str:
-            result = self._create_order(turn, arguments, why_not)
+        def run(name: str, arguments: str) -> str:
+            result = self._run_tool(name, turn, arguments, why_not)
             with self.database.transaction() as session:
                 orders[:] = orders_of_conversation(session, turn.conversation_id)
             return result
@@ -287,7 +296,8 @@ class Answerer:
             reply = compose_reply(
                 self.model,
                 _hinted(context.prompt, brevity_hint(can)),
-                create_order=create_order,
+                tools={name: partial(run, name) for name in TOOLBOX},
+                as_plain_text=lambda text: readable(text, can.text_format),
                 find_wrong_prices=lambda text: unbacked(text, shelf=shelf, orders=orders),
                 ask_for_less=lambda text: ask_for_less(text, can),
                 longest=self.policy.longest_thinking,
@@ -301,19 +311,19 @@ class Answerer:
                 circuits.note_success(session, circuits.MODEL, now=self.clock())
         return reply
 
-    def _create_order(
-        self, turn: Turn, arguments: str, why_not: Callable[[Standing], Outcome | None]
+    def _run_tool(
+        self, name: str, turn: Turn, arguments: str, why_not: Callable[[Standing], Outcome | None]
     ) -> str:
-        """Nothing is ordered behind the back of a person who has spoken meanwhile."""
+        """Nothing is done behind the back of a person who has spoken meanwhile."""
         with self.database.transaction() as session:
             turns.lock_conversations(session, [turn.conversation_id])
             silenced = why_not(self._standing(session, turn))
             if silenced is not None:
                 raise _Silenced(silenced)
-            result = tools.create_order(session, turn, arguments, now=self.clock())
+            result = TOOLBOX[name].run(session, turn, arguments, now=self.clock())
             reach("order.in_transaction")
         reach("order.committed")
-        log.info("create_order", extra={"turn_id": turn.id, "ok": result["ok"]})
+        log.info("a tool ran", extra={"turn_id": turn.id, "tool": name, "ok": result["ok"]})
         return tools.as_json(result)
 
     def _write_down(self, context: Context, platform: Platform, parts: Sequence[str]) -> Written:
@@ -367,6 +377,13 @@ class Answerer:
             return None
         log.info("a turn ended", extra=_about(turn) | {"outcome": outcome, "error": error})
         return outcome
+
+
+def _for_people(turn: Turn, outcome: Outcome) -> str:
+    """What the shop's people are told of a turn that is left to them."""
+    if outcome == Outcome.NEEDS_PERSON and turn.handover_reason is not None:
+        return f"{outcome.sentence} {turn.handover_reason}"
+    return outcome.sentence
 
 
 def _hinted(prompt: Prompt, hint: str | None) -> Prompt:

@@ -31,6 +31,7 @@ _NAMED_BY = {
     Outcome.REPLY_LIMIT: "replies within the hour",
     Outcome.WINDOW_CLOSED: "reply window",
     Outcome.DISMISSED: "backlog",
+    Outcome.NEEDS_PERSON: "handed over",
 }
 
 
@@ -80,6 +81,7 @@ class Facts:
     turn: Turn | None
     answer: Message | None  #: the first that a person wrote after it
     person_wrote_at: datetime | None  #: the latest time, not handed back since
+    is_handed_over: bool  #: by the AI, and no person has taken it up
     answered_lately: int  #: turns of the conversation within the last hour
     rules: Rules
     now: datetime
@@ -220,7 +222,16 @@ def _of_people(facts: Facts, show: Callable[[datetime], str]) -> Sequence[Condit
         ended = "until" if facts.is_paused else "it ended"
         pause = f"{_yes(facts.is_paused)} (a person wrote {show(wrote_at)}; {ended} {show(until)})"
     held_since = facts.held_since
+    since, reason = facts.conversation.handed_over_at, facts.conversation.handed_over_reason
+    is_waiting = facts.is_handed_over and since is not None
     return [
+        Condition(
+            name="handed over",
+            title="the AI has handed the conversation over to a person",
+            value=f"yes, since {show(since)}: {reason}" if since and is_waiting else "no",
+            wanted="no",
+            holds=not is_waiting,
+        ),
         Condition(
             name="answered by a person",
             title="a person at the shop has answered it",

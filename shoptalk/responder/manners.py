@@ -7,7 +7,6 @@ from contextlib import contextmanager
 from shoptalk.db.models import Conversation
 from shoptalk.errors import PlatformError
 from shoptalk.platforms.base import HandsOver, HidesTyping, Platform, Recipient
-from shoptalk.types import Outcome
 
 log = logging.getLogger(__name__)
 
@@ -42,7 +41,7 @@ def _hide_typing(platform: Platform, recipient: Recipient) -> None:
 
 
 def hand_over(
-    platform: Platform, recipient: Recipient, outcome: Outcome, *, about: Mapping[str, object]
+    platform: Platform, recipient: Recipient, reason: str, *, about: Mapping[str, object]
 ) -> None:
     """Tell the shop's people on the platform that a customer is left to them.
 
@@ -51,6 +50,6 @@ def hand_over(
     if not isinstance(platform, HandsOver):
         return
     try:
-        platform.hand_over(recipient, outcome.sentence)
+        platform.hand_over(recipient, reason)
     except PlatformError as exc:
         log.warning("it was not handed over", extra={**about, "error": str(exc)})

@@ -47,11 +47,11 @@ CREATE_ORDER = Tool(
         "properties": {
             "product": {"type": "string", "description": "The product's id or its exact name."},
             "quantity": {"type": "integer", "description": f"1 to {MOST_OF_ONE_PRODUCT}."},
-            "customer_name": {"type": ["string", "null"]},
-            "customer_phone": {"type": ["string", "null"]},
-            "address": {"type": ["string", "null"], "description": "Where to deliver."},
+            "customer_name": {"type": "string"},
+            "customer_phone": {"type": "string"},
+            "address": {"type": "string", "description": "Where to deliver."},
         },
-        "required": ["product", "quantity", "customer_name", "customer_phone", "address"],
+        "required": ["product", "quantity"],
         "additionalProperties": False,
     },
 )

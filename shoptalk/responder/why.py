@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from sqlalchemy.orm import Session
 
 from shoptalk.db.conversations import find_answer_after, last_word_of_person
+from shoptalk.db.handovers import is_handed_over
 from shoptalk.db.models import ChannelIntegration, Conversation, Message, Turn, TurnStatus
 from shoptalk.db.turns import answered_since
 from shoptalk.responder.conditions import AUTHORS, Condition, Facts, Rules, conditions_of
@@ -46,6 +47,7 @@ def explain(
         turn=session.get(Turn, message.turn_id) if message.turn_id else None,
         answer=find_answer_after(session, message),
         person_wrote_at=last_word_of_person(session, conversation),
+        is_handed_over=is_handed_over(session, conversation),
         answered_lately=answered_since(session, conversation.id, now - timedelta(hours=1)),
         rules=rules,
         now=now,

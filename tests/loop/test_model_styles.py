@@ -49,7 +49,10 @@ def test_a_model_that_takes_tools_only_without_reasoning_is_asked_so(
         assert len(shop.orders()) == 1
         asked = requests.get(f"{shop.server.url}/control/model", timeout=60).json()["requests"]
         efforts = [request["body"].get("reasoning_effort") for request in asked]
-        assert efforts[:2] == [None, "none"]
+        limits = [request["body"].get("max_completion_tokens") for request in asked]
+        assert efforts[:3] == [None, None, "none"]
+        assert limits[0] is None  # it takes the limit by another name
+        assert None not in limits[1:3]
 
 
 def test_instructions_and_customer_text_travel_in_separate_roles(shop: Shop) -> None:

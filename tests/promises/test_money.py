@@ -374,6 +374,9 @@ def test_an_unknown_tool_does_nothing(shop: Shop) -> None:
     )
     ask(shop)
     [result] = tool_results(shop)
-    assert result == {"ok": False, "error": "There is only one tool: create_order."}
+    assert result == {
+        "ok": False,
+        "error": "There is no such tool. There is: create_order, hand_over.",
+    }
     assert {row.product_id: row.price for row in shop.rows(Product)}["k1"] == Decimal("49.90")
     assert shop.orders() == []

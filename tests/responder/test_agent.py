@@ -83,7 +83,9 @@ def compose(
     create_order: Callable[[str], str] = lambda arguments: f"did {arguments}",
     clock: Callable[[], float] = Clock(),  # noqa: B008  # it stands still
 ) -> str:
-    return compose_reply(model, PROMPT, create_order=create_order, longest=LONGEST, elapsed=clock)
+    return compose_reply(
+        model, PROMPT, tools={"create_order": create_order}, longest=LONGEST, elapsed=clock
+    )
 
 
 def test_a_text_is_the_reply() -> None:
@@ -128,7 +130,10 @@ def test_an_unknown_tool_is_refused_in_words_and_runs_nothing() -> None:
     assert ran == []
     [(call_id, result)] = model.told[0]
     assert call_id == "call 1"
-    assert json.loads(result) == {"ok": False, "error": "There is only one tool: create_order."}
+    assert json.loads(result) == {
+        "ok": False,
+        "error": "There is no such tool. There is: create_order.",
+    }
 
 
 def test_a_model_that_goes_in_circles_is_stopped() -> None:
@@ -201,7 +206,7 @@ def test_a_wrong_price_is_sent_back_to_the_model_once_and_not_to_the_customer() 
     reply = compose_reply(
         model,
         PROMPT,
-        create_order=lambda _arguments: "{}",
+        tools={},
         find_wrong_prices=find_wrong_prices,
         longest=timedelta(seconds=30),
         elapsed=Clock(),
@@ -217,7 +222,7 @@ def test_a_model_that_insists_on_a_wrong_price_is_left_to_a_person() -> None:
         compose_reply(
             model,
             PROMPT,
-            create_order=lambda _arguments: "{}",
+            tools={},
             find_wrong_prices=find_wrong_prices,
             longest=timedelta(seconds=30),
             elapsed=Clock(),
@@ -236,7 +241,7 @@ def shorten(
     return compose_reply(
         model,
         PROMPT,
-        create_order=lambda arguments: f"did {arguments}",
+        tools={"create_order": lambda arguments: f"did {arguments}"},
         find_wrong_prices=find_wrong_prices,
         ask_for_less=lambda text: "Shorter!" if len(text) > 20 else None,
         longest=LONGEST,

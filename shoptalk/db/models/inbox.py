@@ -51,6 +51,12 @@ class Conversation(Base):
             "read_again_at",
             postgresql_where=text("read_again_at IS NOT NULL"),
         ),
+        Index(
+            "ix_conversations_handed_over",
+            "workspace_id",
+            "handed_over_at",
+            postgresql_where=text("handed_over_at IS NOT NULL"),
+        ),
     )
 
     id: Mapped[Key]
@@ -74,6 +80,8 @@ class Conversation(Base):
     ai_resumed_at: Mapped[datetime | None]  # a person handed it back; earlier takeovers are over
     custody: Mapped[str | None]  # whose it is by the platform's last account
     held_since: Mapped[datetime | None]  # when we first saw that a person holds it; None: nobody
+    handed_over_at: Mapped[datetime | None]  # the AI gave it up, for a person to take
+    handed_over_reason: Mapped[str | None]  # as the AI put it
     thread_updated_at: Mapped[datetime | None]
     #: the platform's own word for when it changed, as of what is stored
     sequence_first: Mapped[int] = mapped_column(server_default=text("0"))

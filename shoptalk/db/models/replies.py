@@ -49,6 +49,7 @@ class Turn(Base):
     claimed_until: Mapped[datetime | None]  # a claim past this moment has lapsed
     outcome: Mapped[str | None]
     error: Mapped[str | None]
+    handover_reason: Mapped[str | None]  # the AI hands the conversation over with this turn
     created_at: Mapped[datetime]
     closed_at: Mapped[datetime | None]
 

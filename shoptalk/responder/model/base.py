@@ -25,7 +25,11 @@ class Line:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tool:
-    """A function the model may call. `parameters` is a strict JSON schema of an object."""
+    """A function the model may call.
+
+    `parameters` is a plain JSON schema of a flat object: one type for each property, and what is
+    not `required` may be left out. Every server reads that.
+    """
 
     name: str
     description: str
@@ -49,6 +53,7 @@ class ToolCall:
     call_id: str
     name: str
     arguments: str  #: JSON text as the model wrote it, valid or not
+    is_written: bool = False  #: it stood in the model's text
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,7 +79,7 @@ class Talk(Protocol):
         ...
 
     def correct(self, instruction: str) -> None:
-        """Tell the model, in the shop's role, what is wrong with what it said."""
+        """Tell the model, as the shop's own system, what is wrong with what it said."""
         ...
 
 

@@ -9,31 +9,56 @@ from typing import Any
 import openai
 
 from shoptalk.errors import ModelRefused, ModelUnavailable
-from shoptalk.responder.model.base import Line, Prompt, Role, Said, Tool, ToolCall, legible
+from shoptalk.responder.model.base import Prompt, Said, Tool, ToolCall, legible
+from shoptalk.responder.model.final_text import without_thoughts
+from shoptalk.responder.model.layout import BETWEEN_NEIGHBOURS, Notes, lay_out, strict_schema
 from shoptalk.responder.model.openai_errors import understood
+from shoptalk.responder.model.reading import as_calls, read_text, result_of
+from shoptalk.responder.model.refusals import MOST_TOKENS, Refusals, ask
 from shoptalk.responder.model.request import objects_in, post, text_in
 
+TEXT_PARTS = (None, "text", "output_text")
 CUT_OFF = frozenset({"length", "content_filter"})  #: again and again, for the same question
 
 
 class ChatModel:
-    def __init__(self, client: openai.OpenAI) -> None:
+    """A model over Chat Completions.
+
+    Args:
+        is_openai: whether it is OpenAI's own server, which takes strict schemas.
+        most_tokens: how long an answer may get, its reasoning included.
+    """
+
+    def __init__(
+        self, client: openai.OpenAI, *, is_openai: bool = False, most_tokens: int = MOST_TOKENS
+    ) -> None:
         self._client = client
-        self._without_reasoning: set[str] = set()  # models that take tools only so
+        self._is_openai = is_openai
+        self._most_tokens = most_tokens
+        self._refusals = Refusals()
 
     def begin(self, prompt: Prompt) -> "ChatTalk":
-        return ChatTalk(self._client, prompt, self._without_reasoning)
+        limit = "max_completion_tokens" if self._is_openai else "max_tokens"
+        options = {
+            "tools": [_tool(tool, is_strict=self._is_openai) for tool in prompt.tools],
+            limit: self._most_tokens,
+        }
+        return ChatTalk(self._client, prompt, options, self._refusals)
 
 
 class ChatTalk:
-    def __init__(self, client: openai.OpenAI, prompt: Prompt, without_reasoning: set[str]) -> None:
+    def __init__(
+        self, client: openai.OpenAI, prompt: Prompt, options: dict[str, Any], refusals: Refusals
+    ) -> None:
         self._client = client
         self._prompt = prompt
-        self._without_reasoning = without_reasoning
+        self._options = options
+        self._refusals = refusals
+        self._notes = Notes.new()
+        layout = lay_out(prompt, self._notes)
         self._messages: list[dict[str, Any]] = [
-            {"role": "system", "content": prompt.instructions},
-            {"role": "system", "content": prompt.situation},
-            *(_message(line) for line in prompt.lines),
+            {"role": "system", "content": layout.system},
+            *({"role": role, "content": text} for role, text in layout.messages),
         ]
 
     def ask(self, *, timeout_seconds: float) -> Said:
@@ -44,55 +69,53 @@ class ChatTalk:
         if message.get("refusal"):
             raise ModelRefused("the model declined to answer")
         calls = _calls(message, so_far=len(self._messages))
-        text = text_in(message, "content")
         if choice.get("finish_reason") in CUT_OFF and not calls:
             raise ModelRefused(f"the model's answer was cut off ({choice['finish_reason']})")
-        self._messages.append(_as_sent(text, calls))
-        return Said(text=text, tool_calls=calls)
+        said = _text_of(message.get("content"))
+        if calls:
+            self._messages.append(_as_sent(without_thoughts(said).strip(), calls))
+            return Said(text="", tool_calls=calls)
+        text, written = read_text(said, self._prompt.tools)
+        self._messages.append(_as_sent(without_thoughts(said).strip(), []))
+        return Said(text=text, tool_calls=as_calls(written))
 
     def tell(self, call: ToolCall, result: str) -> None:
-        self._messages.append({"role": "tool", "tool_call_id": call.call_id, "content": result})
+        if call.is_written:
+            self._note(result_of(call, result))
+        else:
+            self._messages.append({"role": "tool", "tool_call_id": call.call_id, "content": result})
 
     def correct(self, instruction: str) -> None:
-        self._messages.append({"role": "system", "content": instruction})
+        self._note(instruction)
+
+    def _note(self, text: str) -> None:
+        last, note = self._messages[-1], self._notes.write(text)
+        if last["role"] == "user":  # two in a row are refused
+            note = f"{last['content']}{BETWEEN_NEIGHBOURS}{note}"
+            self._messages.pop()
+        self._messages.append({"role": "user", "content": note})
 
     def _create(self, timeout_seconds: float) -> Any:
-        """One request; models that take tools only without reasoning are asked so from then on."""
-        try:
-            return self._post(timeout_seconds)
-        except openai.BadRequestError as exc:
-            known = self._prompt.model in self._without_reasoning
-            if exc.param != "reasoning_effort" or known:
-                raise
-            self._without_reasoning.add(self._prompt.model)
-            return self._post(timeout_seconds)
+        model = self._prompt.model
+        body = {"model": model, "messages": self._messages, **self._options}
+        return ask(
+            self._refusals,
+            model,
+            body,
+            lambda fitted: post(
+                self._client, "/chat/completions", fitted, timeout_seconds=timeout_seconds
+            ),
+        )
 
-    def _post(self, timeout_seconds: float) -> Any:
-        body = {
-            "model": self._prompt.model,
-            "messages": self._messages,
-            "tools": [_tool(tool) for tool in self._prompt.tools],
+
+def _tool(tool: Tool, *, is_strict: bool) -> dict[str, Any]:
+    function = {"name": tool.name, "description": tool.description}
+    if is_strict:
+        return {
+            "type": "function",
+            "function": {**function, "parameters": strict_schema(tool.parameters), "strict": True},
         }
-        if self._prompt.model in self._without_reasoning:
-            body["reasoning_effort"] = "none"
-        return post(self._client, "/chat/completions", body, timeout_seconds=timeout_seconds)
-
-
-def _message(line: Line) -> dict[str, Any]:
-    role = "user" if line.role == Role.CUSTOMER else "assistant"
-    return {"role": role, "content": line.text}
-
-
-def _tool(tool: Tool) -> dict[str, Any]:
-    return {
-        "type": "function",
-        "function": {
-            "name": tool.name,
-            "description": tool.description,
-            "parameters": dict(tool.parameters),
-            "strict": True,
-        },
-    }
+    return {"type": "function", "function": {**function, "parameters": dict(tool.parameters)}}
 
 
 def _first_choice(completion: Any) -> dict[str, Any]:
@@ -111,7 +134,11 @@ def _first_choice(completion: Any) -> dict[str, Any]:
 def _calls(message: dict[str, Any], *, so_far: int) -> list[ToolCall]:
     """The tool calls; a server that gives no id, or the same one twice, gets ours."""
     calls: list[ToolCall] = []
-    for number, call in enumerate(objects_in(message, "tool_calls")):
+    made = objects_in(message, "tool_calls")
+    legacy = message.get("function_call")
+    if not made and isinstance(legacy, dict):
+        made = [{"function": legacy}]
+    for number, call in enumerate(made):
         call_id = call.get("id")
         is_known = any(other.call_id == call_id for other in calls)
         if not call_id or not isinstance(call_id, str) or is_known:
@@ -127,6 +154,14 @@ def _calls(message: dict[str, Any], *, so_far: int) -> list[ToolCall]:
             )
         )
     return calls
+
+
+def _text_of(content: Any) -> str:
+    """A message's text; of a list of parts those that are text, and no thoughts."""
+    if isinstance(content, str):
+        return legible(content)
+    parts = objects_in({"parts": content}, "parts")
+    return "".join(text_in(part, "text") for part in parts if part.get("type") in TEXT_PARTS)
 
 
 def _text(arguments: Any) -> str:

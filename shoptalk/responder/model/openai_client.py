@@ -14,7 +14,7 @@ from shoptalk.responder.model.base import Model
 from shoptalk.responder.model.chat import ChatModel
 from shoptalk.responder.model.openai_errors import understood
 from shoptalk.responder.model.responses import ResponsesModel
-from shoptalk.settings import Settings
+from shoptalk.settings import OPENAI_URL, Settings
 
 _PROXIES = [
     spelt for name in ("ALL_PROXY", "HTTPS_PROXY", "HTTP_PROXY") for spelt in (name, name.lower())
@@ -62,7 +62,12 @@ def _client(settings: Settings, **more: Any) -> openai.OpenAI:
 
 def make_model(settings: Settings, client: openai.OpenAI) -> Model:
     """The model in the style its address speaks."""
-    return ResponsesModel(client) if settings.model_style == "responses" else ChatModel(client)
+    style = ResponsesModel if settings.model_style == "responses" else ChatModel
+    return style(
+        client,
+        is_openai=settings.openai_base_url == OPENAI_URL,
+        most_tokens=settings.openai_max_output_tokens,
+    )
 
 
 def check_model(settings: Settings, api_key: str) -> str:

@@ -11,27 +11,53 @@ from typing import Any
 import openai
 
 from shoptalk.errors import ModelRefused, ModelUnavailable
-from shoptalk.responder.model.base import Line, Prompt, Role, Said, Tool, ToolCall, legible
+from shoptalk.responder.model.base import Prompt, Said, Tool, ToolCall, legible
+from shoptalk.responder.model.layout import BETWEEN_NEIGHBOURS, Notes, lay_out, strict_schema
 from shoptalk.responder.model.openai_errors import understood
+from shoptalk.responder.model.reading import as_calls, read_text, result_of
+from shoptalk.responder.model.refusals import MOST_TOKENS, Refusals, ask
 from shoptalk.responder.model.request import objects_in, post, text_in
+
+TEXT_PARTS = (None, "output_text", "text")
 
 log = logging.getLogger(__name__)
 
 
 class ResponsesModel:
-    def __init__(self, client: openai.OpenAI) -> None:
+    """A model over Responses. The arguments are those of `ChatModel`."""
+
+    def __init__(
+        self, client: openai.OpenAI, *, is_openai: bool = False, most_tokens: int = MOST_TOKENS
+    ) -> None:
         self._client = client
+        self._is_openai = is_openai
+        self._most_tokens = most_tokens
+        self._refusals = Refusals()
 
     def begin(self, prompt: Prompt) -> "ResponsesTalk":
-        return ResponsesTalk(self._client, prompt)
+        options = {
+            "tools": [_tool(tool, is_strict=self._is_openai) for tool in prompt.tools],
+            "max_output_tokens": self._most_tokens,
+            "store": False,
+        }
+        return ResponsesTalk(self._client, prompt, options, self._refusals)
 
 
 class ResponsesTalk:
-    def __init__(self, client: openai.OpenAI, prompt: Prompt) -> None:
+    def __init__(
+        self, client: openai.OpenAI, prompt: Prompt, options: dict[str, Any], refusals: Refusals
+    ) -> None:
         self._client = client
         self._prompt = prompt
+        self._options = options
+        self._refusals = refusals
         self._prompt_id = prompt.prompt_id
-        self._talk: list[Any] = [_item(line) for line in prompt.lines]
+        self._notes = Notes.new()
+        layout = lay_out(prompt, self._notes)
+        self._talk: list[Any] = [
+            _item("system", layout.system),
+            *(_item(role, text) for role, text in layout.messages),
+        ]
 
     def ask(self, *, timeout_seconds: float) -> Said:
         with understood():
@@ -45,15 +71,27 @@ class ResponsesTalk:
             raise ModelUnavailable(f"the model's answer ended as {status}")
         output = objects_in(response, "output")
         self._talk += [_again(item) for item in output]
-        return _said(output)
+        said = _said(output)
+        if said.tool_calls:
+            return said
+        text, written = read_text(said.text, self._prompt.tools)
+        return Said(text=text, tool_calls=as_calls(written))
 
     def tell(self, call: ToolCall, result: str) -> None:
+        if call.is_written:
+            self.correct(result_of(call, result))
+            return
         self._talk.append(
             {"type": "function_call_output", "call_id": call.call_id, "output": result}
         )
 
     def correct(self, instruction: str) -> None:
-        self._talk.append({"role": "developer", "content": instruction})
+        note = self._notes.write(instruction)
+        last = self._talk[-1]
+        if last.get("role") == "user":  # two in a row are refused by some templates
+            note = f"{last['content'][0]['text']}{BETWEEN_NEIGHBOURS}{note}"
+            self._talk.pop()
+        self._talk.append(_item("user", note))
 
     def _create(self, timeout_seconds: float) -> Any:
         """One request; a dashboard prompt that is gone is replaced by our own instructions."""
@@ -75,18 +113,17 @@ class ResponsesTalk:
             if self._prompt_id is not None
             else {"model": self._prompt.model}
         )
-        body |= {
-            "input": [
-                {"role": "developer", "content": self._prompt.instructions},
-                {"role": "developer", "content": self._prompt.situation},
-                *self._talk,
-            ],
-            "tools": [_tool(tool) for tool in self._prompt.tools],
-            "store": False,
-        }
+        body |= {"input": self._talk, **self._options}
         if self._reasons():
             body["include"] = ["reasoning.encrypted_content"]
-        return post(self._client, "/responses", body, timeout_seconds=timeout_seconds)
+        return ask(
+            self._refusals,
+            self._prompt.model,
+            body,
+            lambda fitted: post(
+                self._client, "/responses", fitted, timeout_seconds=timeout_seconds
+            ),
+        )
 
     def _reasons(self) -> bool:
         """Reasoning must be handed back between two requests; unkept, it travels encrypted."""
@@ -102,18 +139,20 @@ def _is_about_prompt(error: openai.APIStatusError) -> bool:
     return (error.param or "").startswith("prompt") or "prompt" in str(error.code or "")
 
 
-def _item(line: Line) -> dict[str, Any]:
-    role = "user" if line.role == Role.CUSTOMER else "assistant"
-    return {"role": role, "content": line.text}
+def _item(role: str, text: str) -> dict[str, Any]:
+    """A message in the long form, which servers other than OpenAI's insist on."""
+    kind = "output_text" if role == "assistant" else "input_text"
+    return {"type": "message", "role": role, "content": [{"type": kind, "text": text}]}
 
 
-def _tool(tool: Tool) -> dict[str, Any]:
+def _tool(tool: Tool, *, is_strict: bool) -> dict[str, Any]:
+    # Left out, OpenAI's own API would make the schema strict by itself.
     return {
         "type": "function",
         "name": tool.name,
         "description": tool.description,
-        "parameters": dict(tool.parameters),
-        "strict": True,
+        "parameters": strict_schema(tool.parameters) if is_strict else dict(tool.parameters),
+        "strict": is_strict,
     }
 
 
@@ -145,5 +184,6 @@ def _said(output: Sequence[Mapping[str, Any]]) -> Said:
             for part in objects_in(item, "content"):
                 if part.get("type") == "refusal":
                     raise ModelRefused("the model declined to answer")
-                text.append(text_in(part, "text"))
+                if part.get("type") in TEXT_PARTS:
+                    text.append(text_in(part, "text"))
     return Said(text="".join(text), tool_calls=calls)

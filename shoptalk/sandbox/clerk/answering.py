@@ -31,6 +31,7 @@ from shoptalk.sandbox.clerk.wording import (
 from shoptalk.sandbox.clerk.words import in_arabic
 
 ORDER_TOOL = "create_order"
+HAND_OVER_TOOL = "hand_over"
 CUSTOMER_MESSAGES_FOR_LANGUAGE = 3
 
 
@@ -97,7 +98,12 @@ def answer(
         if not all(_is_success(result) for result in done):
             return _after_ordering(order, done, say)
         return open_calls[:1] if one_call_at_a_time else open_calls
-    return _next_step(before, order, reading, catalog, say)
+    text = _next_step(before, order, reading, catalog, say)
+    is_told = any(result.call.name == HAND_OVER_TOOL for result in results)
+    asks_for_person = "person" in reading.says and say.hand_over in text
+    if asks_for_person and HAND_OVER_TOOL in tools and not is_told:
+        return [Call(HAND_OVER_TOOL, {"reason": f"The customer wrote: {' '.join(turn)}"})]
+    return text
 
 
 def order_so_far(instructions: str, said: Sequence[Said]) -> Order:

@@ -1,6 +1,7 @@
 """One request in the model's own terms, whichever API it came through, and the reply to it."""
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,6 +14,8 @@ from shoptalk.sandbox.openai.rules import Body, chosen_names
 from shoptalk.sandbox.openai.script import Step
 
 CHARACTERS_PER_TOKEN = 4
+#: How the shop's own system marks what it says in the customer's role; announced beforehand.
+NOTE = re.compile(r"\[shop system [0-9a-f]+\]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +52,9 @@ class Asking:
 
     def hear(self, role: str, content: object) -> None:
         text = text_of(content)
+        mark = NOTE.match(text)
+        if role == "user" and mark and any(mark[0] in each for each in self.instructions):
+            role = "system"
         if role in ("system", "developer"):
             self.instructions.append(text)
             if self.said and self.said[-1].side is Side.SHOP:

@@ -11,11 +11,13 @@ from datetime import datetime
 from typing import Any
 
 from shoptalk.sandbox.clerk.answering import Said, Side
-from shoptalk.sandbox.openai.asking import text_of
+from shoptalk.sandbox.openai.asking import NOTE, text_of
 
 KEPT = 2000  #: requests
 
 _SIDES = {"user": Side.CUSTOMER, "assistant": Side.SHOP}
+#: What the shop wrote before the customer's first message stands after this in the system message.
+_BEGAN = "Before the customer's first message below, the shop had written:\n"
 _INSTRUCTING = frozenset({"system", "developer"})
 
 
@@ -63,13 +65,24 @@ def conversation_in(items: Iterable[Mapping[str, Any]]) -> tuple[Said, ...]:
     The model's own words beside a call, and those that it was told off for, are no line.
     """
     lines: list[Said] = []
+    instructions = ""
     for item in items:
+        note = NOTE.match(text_of(item.get("content")))
+        if item.get("role") == "user" and note and note[0] in instructions:
+            while lines and lines[-1].side is Side.SHOP:
+                lines.pop()
+            break
         role, kind = item.get("role"), item.get("type", "message")
         goes_on = kind != "message" or role == "tool" or bool(item.get("tool_calls"))
         if goes_on or (role in _INSTRUCTING and lines):
             while lines and lines[-1].side is Side.SHOP:
                 lines.pop()
             break
+        if role in _INSTRUCTING:
+            instructions += text_of(item.get("content"))
+            _, began, by_shop = instructions.partition(_BEGAN)
+            if began and not lines:
+                lines.append(Said(Side.SHOP, by_shop))
         side = _SIDES.get(str(role))
         if side is not None:
             lines.append(Said(side, text_of(item.get("content"))))
