@@ -333,7 +333,7 @@ def test_a_wrong_price_is_mended_once_and_the_right_one_is_sent(shop: Shop) -> N
     assert shop.sent() == [right]
     first, second = asked_of_model(shop)
     added = second["messages"][len(first["messages"]) :]
-    assert [each["role"] for each in added] == ["assistant", "system"]
+    assert [each["role"] for each in added] == ["assistant", "user"]
     assert "1.23" in added[1]["content"]
     stored = [each.content for each in shop.rows(Message)]
     assert not any("1.23" in content for content in stored)

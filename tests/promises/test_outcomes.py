@@ -168,6 +168,12 @@ def price_refused(desk: Desk) -> str:
     return desk.asks("How much?")
 
 
+def needs_person(desk: Desk) -> str:
+    call = {"name": "hand_over", "arguments": {"reason": "a broken kettle"}}
+    desk.shop.model_says({"tool_calls": [call]}, {"text": "A person will answer you."})
+    return desk.asks("My kettle is broken!")
+
+
 #: outcome -> how it comes about, and words of the sentence that says so
 SCENARIOS: dict[Outcome, tuple[Callable[[Desk], str], str]] = {
     Outcome.ANSWERED: (answered, "was answered"),
@@ -186,9 +192,10 @@ SCENARIOS: dict[Outcome, tuple[Callable[[Desk], str], str]] = {
     Outcome.DELIVERY_FAILED: (delivery_failed, "HTTP 302: a redirect is not followed"),
     Outcome.DELIVERY_UNCERTAIN: (delivery_uncertain, "the connection broke"),
     Outcome.MODEL_FAILED: (model_failed, "the model declined to answer"),
+    Outcome.NEEDS_PERSON: (needs_person, "a broken kettle"),
     Outcome.PRICE_REFUSED: (price_refused, "the model quoted 1.23 USD"),
 }
-REPLIED = {Outcome.ANSWERED, Outcome.HISTORY}  #: nothing is owed to it
+REPLIED = {Outcome.ANSWERED, Outcome.HISTORY, Outcome.NEEDS_PERSON}  #: nothing is owed to it
 
 
 def test_every_outcome_has_a_scenario() -> None:
@@ -224,7 +231,7 @@ def test_it_occurs_and_is_explained_and_found(
     screen = terminal.types("why", message_id)
     assert screen.code == 0
     assert screen.out.splitlines()[0] == sentence
-    assert f"outcome: {outcome}" in screen.out
+    assert f"what came of it: {outcome}" in screen.out
 
     listed = terminal.types("messages", "list", "--outcome", outcome.value, "--json").document
     assert message_id in [row["message_id"] for row in listed]
