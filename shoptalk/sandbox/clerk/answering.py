@@ -80,8 +80,26 @@ def answer(
         results: calls already made since the customer's last message.
         one_call_at_a_time: the request asked for no parallel calls.
     """
-    catalog = parse_catalog(instructions)
     say = _language(said)
+    answered = _answer(
+        instructions, said, say, tools=tools, results=results, one_call_at_a_time=one_call_at_a_time
+    )
+    is_told = any(result.call.name == HAND_OVER_TOOL for result in results)
+    if isinstance(answered, str) and not is_told:  # nobody at the shop knows of it
+        return answered.replace(say.hand_over, say.not_sure)
+    return answered
+
+
+def _answer(
+    instructions: str,
+    said: Sequence[Said],
+    say: Wording,
+    *,
+    tools: Collection[str],
+    results: Sequence[Result],
+    one_call_at_a_time: bool,
+) -> Answer:
+    catalog = parse_catalog(instructions)
     before, turn = _until_last_turn(said, catalog)
     if not turn:
         return say.greeting

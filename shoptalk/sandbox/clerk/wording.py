@@ -81,6 +81,7 @@ class Wording:
     dropped: str
     welcome: str
     hand_over: str
+    not_sure: str
     comma: str = ", "
 
 
@@ -115,6 +116,7 @@ ENGLISH = Wording(
     dropped="No problem, nothing was ordered. Just write if you would like something else.",
     welcome="You are welcome!",
     hand_over="I am not sure about that, so I am passing it on to a colleague who will answer you.",
+    not_sure="I am not sure about that. You can ask for a person from the shop.",
 )
 ARABIC = Wording(
     greeting="أهلا بحضرتك، أقدر أساعدك إزاي؟",
@@ -147,6 +149,7 @@ ARABIC = Wording(
     dropped="ولا يهمك، مفيش حاجة اتطلبت. لو حبيت حاجة تانية ابعتلي.",
     welcome="العفو، تحت أمرك!",
     hand_over="مش متأكد من ده، هحول رسالتك لزميل يرد على حضرتك.",
+    not_sure="مش متأكد من ده. ممكن تطلب تكلم حد من المحل.",
     comma="، ",
 )
 WORDINGS = (ENGLISH, ARABIC)
