@@ -254,6 +254,7 @@ class App:
             UsageError: there is no key to any model.
         """
         from shoptalk.responder.answer import Answerer, AnswerPolicy
+        from shoptalk.responder.asking import Asking
         from shoptalk.responder.ledger import Ledger
         from shoptalk.responder.model.openai_client import make_client, make_model
         from shoptalk.responder.passes import Responder
@@ -281,10 +282,12 @@ class App:
             claim_lasts=policy.claim_lasts,
             clock=self.clock,
         )
+        model = make_model(settings, client)
         answerer = Answerer(
             database=self.database,
             ledger=ledger,
-            model=make_model(settings, client),
+            model=model,
+            asking=Asking(self.database, model, self.clock),
             platform_of=self.platform_of,
             policy=policy,
             clock=self.clock,

@@ -17,8 +17,10 @@ ShoptalkError
     DeliveryUncertain  it may have been sent; read the thread back before repeating
     BadPayload         a response or record makes no sense; set it aside and carry on
   ModelError           the model gave no usable answer
-    ModelUnavailable   safe to repeat later; `.retry_after` as above
-    ModelRefused       repeating the same request is of no use; a person must look
+    ModelUnavailable   no answer came; `.retry_after` as above, `.remedy` where an owner can act
+      ModelBusy        its server asks to wait
+      ModelStopped     nobody is answered until the owner acts; `.remedy` says how
+    ModelRefused       this question has no usable answer; after some tries a person must look
     PriceRefused       it insists on a price that is not the shop's; a person must look
 """
 
@@ -142,15 +144,26 @@ class ModelError(ShoptalkError):
 
 
 class ModelUnavailable(ModelError):
-    """The model could not be reached or is overloaded."""
+    """The model could not be reached, or its server gave no answer."""
 
-    def __init__(self, message: str = "", *, retry_after: timedelta | None = None) -> None:
+    def __init__(
+        self, message: str = "", *, retry_after: timedelta | None = None, remedy: str = ""
+    ) -> None:
         super().__init__(message)
         self.retry_after = retry_after
+        self.remedy = remedy
+
+
+class ModelBusy(ModelUnavailable):
+    """The model's server asks to wait."""
+
+
+class ModelStopped(ModelUnavailable):
+    """The model's server refuses the whole account, the model or the form of the request."""
 
 
 class ModelRefused(ModelError):
-    """The model declined, or the request can never succeed."""
+    """The model declined, or its answer to this question is of no use."""
 
 
 class PriceRefused(ModelError):

@@ -8,7 +8,7 @@ import click
 
 from shoptalk.app import App
 from shoptalk.commands.common import json_option, print_json, visible, with_app
-from shoptalk.errors import ChannelStopped, ShoptalkError
+from shoptalk.errors import ChannelStopped, ModelUnavailable, ShoptalkError
 
 WAITS_TOO_LONG = timedelta(hours=1)  #: for a person's answer
 
@@ -50,6 +50,7 @@ def _examine(app: App) -> Iterator[Finding]:
     yield Finding("database", True, f"{where}, schema up to date")
     yield _key(app)
     yield _model(app)
+    yield from _open_circuits(app)
     yield from _channels(app, workspace_id)
     yield _catalog(app, workspace_id)
     yield from _waiting(app, workspace_id)
@@ -71,9 +72,13 @@ def _model(app: App) -> Finding:
     settings = app.settings
     if settings.openai_api_key is None:
         return Finding("model", False, "OPENAI_API_KEY is not set; nothing can be answered")
+    asked = f"OPENAI_MODEL {settings.openai_model} at {settings.openai_base_url}"
     try:
         says = check_model(settings, settings.openai_api_key.get_secret_value())
-    except ShoptalkError as exc:
+    except ModelUnavailable as exc:
+        remedy = f" {exc.remedy}" if exc.remedy else ""
+        return Finding("model", False, f"{asked}: {exc}.{remedy}")
+    except ShoptalkError as exc:  # also a proxy that cannot be used
         return Finding("model", False, str(exc))
     return Finding("model", True, says)
 
@@ -101,6 +106,20 @@ def _waiting(app: App, workspace_id: int) -> Iterator[Finding]:
     for reason in waiting_for_people(app, workspace_id):
         is_recent = reason.name != BACKLOG and now - reason.since < WAITS_TOO_LONG
         yield Finding("customers who wait", is_recent, reason.line(now=now))
+
+
+def _open_circuits(app: App) -> Iterator[Finding]:
+    """What is left alone just now, for having failed."""
+    from shoptalk.db.circuits import pause_left, troubled
+
+    now = app.clock()
+    with app.database.transaction() as session:
+        circuits = troubled(session)
+    for circuit in circuits:
+        pause = pause_left(circuit, now=now)
+        if pause:
+            seconds = round(pause.total_seconds())
+            yield Finding(circuit.name, False, f"not asked for {seconds} s: {circuit.last_error}")
 
 
 def _channels(app: App, workspace_id: int) -> Iterator[Finding]:

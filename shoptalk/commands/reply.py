@@ -14,7 +14,9 @@ def reply(app: App, as_json: bool) -> None:
 
     Exit status: 0 done (turns that must wait are tried later), 2 wrong usage or settings.
     """
-    ended = app.responder().answer_all_due()
+    responder = app.responder()
+    responder.try_models_again()
+    ended = responder.answer_all_due()
     if as_json:
         print_json(dict(ended))
     elif not ended:

@@ -146,7 +146,10 @@ def run_scheduler(
         signal.signal(number, lambda _signal, _frame: until.set())
     app.role = " and ".join(sorted(works)) or "run --no-worker"
     importer = app.importer() if Work.IMPORT in works else None
-    ticker = Ticker(app, importer, _responder(app, works))
+    responder = _responder(app, works)
+    if responder is not None:
+        responder.try_models_again()  # settings may have been mended
+    ticker = Ticker(app, importer, responder)
     app.presence.name()  # seen in `status` from now on
     schedule = Schedule(
         ticker,

@@ -302,7 +302,7 @@ def _insert(
     ).all()
     ours = [message_id for row in touched for message_id in row.ours or ()]
     if ours:
-        recognise_our_own(session, ours, check_at=check_at)
+        recognise_our_own(session, ours, check_at=check_at, now=imported_at, channel_id=channel.id)
     return sum(row.size for row in touched)
 
 

@@ -12,6 +12,7 @@ from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
 from shoptalk.db.models import Conversation, Message
+from shoptalk.db.wakeup import Wakeup, WakeupKind, wake
 from shoptalk.types import Outcome, SenderType
 
 _RECOGNISE = text("""
@@ -46,7 +47,14 @@ _RECOGNISE = text("""
             status = CASE WHEN was_uncertain THEN 'sent' ELSE status END
         FROM matched WHERE messages.id = matched.message_row
     )
-    SELECT DISTINCT turn_id FROM settled WHERE was_uncertain
+    SELECT DISTINCT turn_id, was_uncertain FROM settled
+""")
+
+# The thread is not read back any more: who holds no claim on the turn may end it now.
+_DUE_NOW = text("""
+    UPDATE ai_response_queue SET due_at = :now
+    WHERE id = ANY(:turns) AND status = 'sending' AND due_at > :now AND claimed_until IS NULL
+    RETURNING id
 """)
 
 _ANSWERED_AFTER_ALL = text("""
@@ -63,21 +71,33 @@ _ANSWERED_AFTER_ALL = text("""
 
 
 def recognise_our_own(
-    session: Session, message_ids: Sequence[str], *, check_at: datetime | None
+    session: Session,
+    message_ids: Sequence[str],
+    *,
+    check_at: datetime | None,
+    now: datetime,
+    channel_id: int,
 ) -> None:
     """Find deliveries of ours among new messages of our side; their conversations are locked.
 
+    Turns that waited to learn whether one arrived are due now, and a responder is woken.
+
     Args:
         check_at: when to ask what became of those that were uncertain; None: nobody will.
+        channel_id: the channel of these messages.
     """
-    given_up = session.scalars(
+    found = session.execute(
         _RECOGNISE, {"message_ids": list(message_ids), "check_at": check_at}
     ).all()
+    waiting = [row.turn_id for row in found if not row.was_uncertain]
+    if waiting and session.execute(_DUE_NOW, {"turns": waiting, "now": now}).all():
+        wake(session, Wakeup(WakeupKind.REPLY, channel_id))
+    given_up = [row.turn_id for row in found if row.was_uncertain]
     if given_up:
         session.execute(
             _ANSWERED_AFTER_ALL,
             {
-                "turns": list(given_up),
+                "turns": given_up,
                 "answered": Outcome.ANSWERED,
                 "uncertain": Outcome.DELIVERY_UNCERTAIN,
             },

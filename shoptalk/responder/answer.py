@@ -15,12 +15,13 @@ from functools import partial
 
 from sqlalchemy.orm import Session
 
-from shoptalk.backoff import backoff
+from shoptalk.backoff import backoff, stepped
 from shoptalk.crashpoints import reach
-from shoptalk.db import circuits, turns
+from shoptalk.db import turns
 from shoptalk.db.briefs import Standing, read_briefs, read_standings
 from shoptalk.db.catalog import orders_of_conversation
 from shoptalk.db.channels import stop_channel
+from shoptalk.db.circuits import WAITS
 from shoptalk.db.conversations import is_stored
 from shoptalk.db.custody import note_custody
 from shoptalk.db.deliveries import deliveries_of, has_met, settle_unsent
@@ -43,6 +44,7 @@ from shoptalk.outcomes import outcome_of
 from shoptalk.platforms.base import Capabilities, Platform, Recipient, ThreadState, thread_state
 from shoptalk.responder import tools
 from shoptalk.responder.agent import compose_reply
+from shoptalk.responder.asking import Asking
 from shoptalk.responder.brevity import ask_for_less, brevity_hint, limited, parts_of
 from shoptalk.responder.context import LAST_MESSAGES, Context, Writer
 from shoptalk.responder.deliver import ClaimLost, Courier
@@ -60,6 +62,8 @@ log = logging.getLogger(__name__)
 
 FIRST_WAIT = timedelta(seconds=10)
 LONGEST_WAIT = timedelta(minutes=10)
+#: what a platform has certainly not done is tried again within seconds
+SOON = tuple(timedelta(seconds=seconds) for seconds in (2, 5, 15, 40, 120, 300, 600))
 THROTTLED_WAIT = timedelta(minutes=1)  #: where the platform does not say how long
 MOST_REFUSALS = 3  #: answers of the model that were of no use, before a person must look
 
@@ -99,6 +103,7 @@ class Answerer:
     database: Database
     ledger: Ledger
     model: Model
+    asking: Asking
     platform_of: Callable[[ChannelIntegration], Platform]
     policy: AnswerPolicy
     clock: Clock
@@ -137,8 +142,8 @@ class Answerer:
         except _Silenced as exc:
             return self._close(turn, exc.outcome, None)
         except ModelUnavailable as exc:
-            wait = exc.retry_after or backoff(1, first=FIRST_WAIT, longest=LONGEST_WAIT)
-            self._put_back(turn, exc, wait=wait, failed=False)
+            waits = ModelUnavailable(f"{WAITS}{exc}")
+            self._put_back(turn, waits, wait=exc.retry_after or self._patience(turn), failed=False)
         except ModelRefused as exc:
             if turn.attempts + 1 >= MOST_REFUSALS:
                 return self._close(turn, Outcome.MODEL_FAILED, str(exc))
@@ -153,7 +158,7 @@ class Answerer:
         except Throttled as exc:
             self._put_back(turn, exc, wait=exc.retry_after or THROTTLED_WAIT, failed=False)
         except RetryLater as exc:
-            self._put_back(turn, exc, wait=exc.retry_after or _backoff(turn), failed=True)
+            self._put_back(turn, exc, wait=exc.retry_after or _soon(turn), failed=True)
         except PlatformError as exc:
             return self._close(turn, outcome_of(exc), str(exc))
         return None
@@ -277,13 +282,8 @@ class Answerer:
     def _ask_model(
         self, context: Context, can: Capabilities, why_not: Callable[[Standing], Outcome | None]
     ) -> str:
-        """Have the reply composed, unless the model has failed everybody lately."""
-        turn, shelf, circuit = context.brief.turn, context.shelf, context.circuit
-        pause = circuits.pause_left(circuit, now=self.clock())
-        if circuit is not None and pause:
-            raise ModelUnavailable(
-                f"the model fails again and again: {circuit.last_error}", retry_after=pause
-            )
+        """Have the reply composed, orders and all."""
+        turn, shelf = context.brief.turn, context.shelf
         orders: list[Placed] = list(context.brief.orders)
 
         def run(name: str, arguments: str) -> str:
@@ -292,8 +292,9 @@ class Answerer:
                 orders[:] = orders_of_conversation(session, turn.conversation_id)
             return result
 
-        try:
-            reply = compose_reply(
+        return self.asking.ask(
+            context.prompt,
+            lambda: compose_reply(
                 self.model,
                 _hinted(context.prompt, brevity_hint(can)),
                 tools={name: partial(run, name) for name in TOOLBOX},
@@ -301,15 +302,10 @@ class Answerer:
                 find_wrong_prices=lambda text: unbacked(text, shelf=shelf, orders=orders),
                 ask_for_less=lambda text: ask_for_less(text, can),
                 longest=self.policy.longest_thinking,
-            )
-        except ModelUnavailable as exc:
-            with self.database.transaction() as session:
-                circuits.note_failure(session, circuits.MODEL, str(exc), now=self.clock())
-            raise
-        if circuit is not None and circuit.failures:
-            with self.database.transaction() as session:
-                circuits.note_success(session, circuits.MODEL, now=self.clock())
-        return reply
+            ),
+            conversation_id=turn.conversation_id,
+            circuit=context.circuit,
+        )
 
     def _run_tool(
         self, name: str, turn: Turn, arguments: str, why_not: Callable[[Standing], Outcome | None]
@@ -347,6 +343,11 @@ class Answerer:
         if written.is_superseded:
             raise _Superseded
         return written
+
+    def _patience(self, turn: Turn) -> timedelta:
+        """A quarter as long again as the turn has waited: ever more rarely, without counting."""
+        waited = self.clock() - turn.last_message_at
+        return min(max(waited / 4, FIRST_WAIT), LONGEST_WAIT)
 
     def _put_back(self, turn: Turn, error: ShoptalkError, *, wait: timedelta, failed: bool) -> None:
         due_at = self.clock() + wait
@@ -396,6 +397,10 @@ def _asked_by(context: Context) -> Recipient:
     messages = context.brief.dialogue.messages
     last = messages[-1].message_id if messages else None
     return replace(recipient_of(context.brief.conversation), last_message_id=last)
+
+
+def _soon(turn: Turn) -> timedelta:
+    return stepped(turn.attempts + 1, SOON)
 
 
 def _backoff(turn: Turn) -> timedelta:

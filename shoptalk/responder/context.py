@@ -48,7 +48,7 @@ class Writer:
         self._session = session
         self._default_model = default_model
         self._now = now
-        self._circuit = circuits.find(session, circuits.MODEL)
+        self._circuits: dict[str, Circuit | None] = {}
         self._products: dict[int, tuple[Sequence[Product], Shelf]] = {}
         self._instructions: dict[tuple[int, int | None], str] = {}
 
@@ -69,7 +69,17 @@ class Writer:
             tools=[entry.tool for entry in TOOLBOX.values()],
             prompt_id=agent.prompt_id if agent else None,
         )
-        return Context(brief=brief, prompt=prompt, shelf=shelf, circuit=self._circuit)
+        return Context(
+            brief=brief,
+            prompt=prompt,
+            shelf=shelf,
+            circuit=self._circuit_of(prompt.model),
+        )
+
+    def _circuit_of(self, model: str) -> Circuit | None:
+        if model not in self._circuits:
+            self._circuits[model] = circuits.find(self._session, circuits.of_model(model))
+        return self._circuits[model]
 
 
 def last_messages(dialogue: Dialogue) -> Sequence[Spoken]:

@@ -5,6 +5,7 @@ arrived: it reads the thread back first, and sends again only what the platform 
 """
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -28,7 +29,10 @@ from shoptalk.platforms.base import Platform, Recipient, TellsDelivery, ThreadPa
 from shoptalk.responder.ledger import Ledger, Sent
 from shoptalk.types import OUR_SIDE, Clock, Outcome
 
-READ_BACK_AFTER = timedelta(seconds=60)
+#: That a part is in the thread is seen as soon as it is there.
+LOOKS_AFTER = tuple(timedelta(seconds=seconds) for seconds in (5, 15, 30, 60))
+#: That it is not there is believed no sooner: platforms' lists lag behind.
+READ_BACK_AFTER = LOOKS_AFTER[-1]
 #: what makes no sense now may make some later; then a person has to look
 READ_BACK_FOR = timedelta(minutes=15)
 MOST_SENDS = 30  #: about a day, as long as most reply windows; then a person has to look
@@ -129,8 +133,7 @@ class Courier:
             # It stays `sending`, as it does when anything unforeseen happens.
             if not self.platform.can.history:
                 raise
-            wait = min(READ_BACK_AFTER * 2 ** (tries - 1), LONGEST_WAIT)
-            raise RetryLater(str(exc), platform=self.platform.name, retry_after=wait) from exc
+            raise self._looked_for_later(str(exc), timedelta(0), tries) from exc
         except PlatformError as exc:
             with self.database.transaction() as session:
                 wait_again(session, delivery, str(exc))
@@ -161,14 +164,26 @@ class Courier:
         assert delivery.sending_at is not None
         if delivery.message_id is not None:  # polling has met it
             return delivery.message_id
-        ready_at = delivery.sending_at + READ_BACK_AFTER
-        if self.clock() < ready_at:
-            raise RetryLater(
-                "it may have been sent; the thread is read back first",
-                platform=self.platform.name,
-                retry_after=ready_at - self.clock(),
-            )
-        return self._find_in_thread(delivery, since=delivery.sending_at)
+        waited = self.clock() - delivery.sending_at
+        if waited >= _believed_after(delivery.attempts):
+            return self._find_in_thread(delivery, since=delivery.sending_at)
+        found = None
+        if self.platform.can.history and waited >= LOOKS_AFTER[0]:
+            with suppress(DeliveryUncertain):  # the last look decides
+                found = self._find_in_thread(delivery, since=delivery.sending_at)
+        if found is None:
+            said = "it may have been sent; the thread is read back first"
+            raise self._looked_for_later(said, waited, delivery.attempts)
+        return found
+
+    def _looked_for_later(self, said: str, waited: timedelta, tries: int) -> RetryLater:
+        """Until the next look in the thread, or where there is none, the end of the wait."""
+        ends = _believed_after(tries)
+        looks = LOOKS_AFTER if self.platform.can.history else ()
+        ahead = [look for look in looks if waited < look < ends]
+        later = min(ends, max(READ_BACK_AFTER, waited * 2))
+        until = (ahead[0] if ahead else later) - waited
+        return RetryLater(said, platform=self.platform.name, retry_after=until)
 
     def _find_in_thread(self, delivery: Delivery, *, since: datetime) -> str | None:
         """The id of our text in the thread, written since we began to send it."""
@@ -251,3 +266,8 @@ class Courier:
             is_missing = send_again(session, delivery, "the platform did not have it; sent again")
         if not is_missing:
             raise RetryLater("an import has met it meanwhile", platform=self.platform.name)
+
+
+def _believed_after(tries: int) -> timedelta:
+    """How long after a send it is believed not to have arrived: longer with each in vain."""
+    return min(READ_BACK_AFTER * (1 << max(0, tries - 1)), LONGEST_WAIT)

@@ -8,12 +8,13 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from shoptalk.crashpoints import reach
-from shoptalk.db import turns
+from shoptalk.db import circuits, turns
 from shoptalk.db.engine import Database
 from shoptalk.db.presence import Presence
 from shoptalk.db.selection import BufferPolicy, SelectionPolicy, gather, settle
 from shoptalk.responder.answer import Answerer
 from shoptalk.responder.context import Context
+from shoptalk.responder.tools import CREATE_ORDER
 from shoptalk.types import Clock, Outcome
 
 log = logging.getLogger(__name__)
@@ -84,6 +85,13 @@ class Responder:
                     # What became due meanwhile does not wait for a slow model.
                     self._selector.select()
                     is_dry = False
+
+    def try_models_again(self) -> None:
+        """Ask at once whether models answer again that are left alone: somebody may have acted."""
+        answerer = self._answerer
+        with answerer.database.transaction() as session:
+            models = circuits.models_left_alone(session, now=answerer.clock())
+        answerer.asking.ask_anyway(models, [CREATE_ORDER])
 
     @property
     def _worth_asking(self) -> int:

@@ -76,7 +76,7 @@ def test_a_model_that_is_down_is_left_alone_for_a_while_and_then_answers(shop: S
         shop.wait(seconds=15)
         shop.replies()
     [circuit] = _circuits(shop)
-    assert circuit.name == "model"
+    assert circuit.name == "model sandbox-clerk"
     assert circuit.open_until is not None
     shop.world.ledger.clear()
     shop.replies()

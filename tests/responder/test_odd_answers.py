@@ -9,7 +9,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import openai
 import pytest
 
-from shoptalk.errors import ModelError, ModelRefused, ModelUnavailable
+from shoptalk.errors import ModelBusy, ModelError, ModelRefused, ModelStopped, ModelUnavailable
 from shoptalk.responder.model.base import Model, Prompt
 from shoptalk.responder.model.chat import ChatModel
 from shoptalk.responder.model.responses import ResponsesModel
@@ -58,26 +58,37 @@ def model(request: pytest.FixtureRequest, oddity: Oddity) -> Iterator[Model]:
 
 
 @pytest.mark.parametrize(
-    "body",
+    ("body", "becomes", "says"),
     [
-        b"null",
-        b"[]",
-        b"{}",
-        b'"Hello"',
-        b'{"error": {"message": "overloaded"}}',
-        b'{"choices": [], "output": null}',
-        b'{"choices": [{"message": null}], "output": "Hello"}',
-        b"<html>Bad gateway</html>",
-        b"",
+        (b"null", ModelRefused, "cannot be read"),
+        (b"[]", ModelRefused, "cannot be read"),
+        (b"{}", ModelRefused, "cannot be read"),
+        (b'"Hello"', ModelUnavailable, "than JSON: Hello"),
+        (b'{"choices": [], "output": null}', ModelRefused, "cannot be read"),
+        (b'{"choices": [{"message": null}], "output": "Hello"}', ModelRefused, "cannot be read"),
+        (b'{"error": {"message": "overloaded"}}', ModelUnavailable, "overloaded"),
+        (b'{"error": "out of memory"}', ModelUnavailable, "out of memory"),
+        (b'{"detail": "no such model"}', ModelUnavailable, "no such model"),
+        (b'{"error": {"code": 402, "message": "no credits"}}', ModelStopped, "402: no credits"),
+        (b'{"choices": [{"error": {"code": "402"}}]}', ModelStopped, "HTTP 402"),
+        (b'{"error": {"code": 429, "message": "free models"}}', ModelBusy, "free models"),
+        (b"<html>Bad gateway</html>", ModelUnavailable, "than JSON: Bad gateway"),
+        (b"", ModelUnavailable, "something else than JSON"),
     ],
 )
 @pytest.mark.parametrize("content_type", ["application/json", "text/html"])
-def test_a_body_without_an_answer_is_tried_again_later(
-    oddity: Oddity, model: Model, body: bytes, content_type: str
+def test_a_body_without_an_answer_is_told_by_whose_fault_it_is(
+    oddity: Oddity,
+    model: Model,
+    body: bytes,
+    becomes: type[ModelError],
+    says: str,
+    content_type: str,
 ) -> None:
     oddity.body, oddity.content_type = body, content_type
-    with pytest.raises(ModelUnavailable, match="cannot be read"):
+    with pytest.raises(ModelError, match=says) as raised:
         model.begin(PROMPT).ask(timeout_seconds=5)
+    assert type(raised.value) is becomes
 
 
 def chat(finish_reason: str | None, **message: object) -> dict[str, object]:
@@ -101,9 +112,9 @@ FILTERED = {"incomplete_details": {"reason": "content_filter"}}
         (ChatModel, chat("stop", content=None, refusal="No."), ModelRefused),
         (ResponsesModel, responses("incomplete", HALF, **CUT_OFF), ModelRefused),
         (ResponsesModel, responses("incomplete", HALF, **FILTERED), ModelRefused),
-        (ResponsesModel, responses("failed"), ModelUnavailable),
-        (ResponsesModel, responses("cancelled", HALF), ModelUnavailable),
-        (ResponsesModel, responses("queued"), ModelUnavailable),
+        (ResponsesModel, responses("failed"), ModelRefused),
+        (ResponsesModel, responses("cancelled", HALF), ModelRefused),
+        (ResponsesModel, responses("queued"), ModelRefused),
     ],
 )
 def test_half_an_answer_is_never_passed_on(

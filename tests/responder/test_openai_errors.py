@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from shoptalk.errors import ModelError, ModelRefused, ModelUnavailable
+from shoptalk.errors import ModelBusy, ModelError, ModelRefused, ModelStopped, ModelUnavailable
 from shoptalk.responder.model.openai_client import make_client
-from shoptalk.responder.model.openai_errors import NEEDS_A_PERSON, understood
+from shoptalk.responder.model.openai_errors import readable, understood
 from shoptalk.sandbox.server import SandboxServer
 from shoptalk.settings import Settings
 
@@ -27,28 +27,31 @@ class Row:
 
 
 ROWS = [
-    Row(
-        "a malformed parameter", 400, "invalid_value", ModelRefused, "HTTP 400, code invalid_value"
-    ),
+    Row("a malformed parameter", 400, "invalid_value", ModelUnavailable, "code invalid_value"),
     Row("a context too long", 400, "context_length_exceeded", ModelRefused, "context_length"),
-    Row("a locked conversation", 400, "conversation_locked", ModelUnavailable, "is in use"),
-    Row("a bad key", 401, "invalid_api_key", ModelUnavailable, "OPENAI_API_KEY", NEEDS_A_PERSON),
-    Row("a region not served", 403, None, ModelUnavailable, "OPENAI_API_KEY", NEEDS_A_PERSON),
-    Row("an unknown model", 404, "model_not_found", ModelRefused, "HTTP 404, code model_not_found"),
+    Row("a locked conversation", 400, "conversation_locked", ModelUnavailable, "locked"),
+    Row("a bad key", 401, "invalid_api_key", ModelStopped, "HTTP 401"),
+    Row("no credit, as DeepSeek says it", 402, None, ModelStopped, "HTTP 402"),
+    Row("a region not served, or a flagged prompt", 403, None, ModelUnavailable, "HTTP 403"),
+    Row("a region", 403, "unsupported_country_region_territory", ModelStopped, "region"),
+    Row("an unknown model", 404, "model_not_found", ModelStopped, "code model_not_found"),
+    Row("a wrong path, or something unknown", 404, None, ModelUnavailable, "HTTP 404"),
+    Row("a wrong method", 405, None, ModelStopped, "HTTP 405"),
     Row("a request that timed out", 408, None, ModelUnavailable, "HTTP 408"),
     Row("a conflict", 409, None, ModelUnavailable, "HTTP 409"),
-    Row("what cannot be processed", 422, None, ModelRefused, "HTTP 422"),
+    Row("a model that is gone", 410, None, ModelStopped, "HTTP 410"),
+    Row("what cannot be processed", 422, None, ModelUnavailable, "HTTP 422"),
     Row(
         "too many requests",
         429,
         "rate_limit_exceeded",
-        ModelUnavailable,
-        "asks to wait",
+        ModelBusy,
+        "HTTP 429",
         timedelta(seconds=17),
         retry_after=17,
     ),
-    Row("too many, for nobody knows how long", 429, None, ModelUnavailable, "asks to wait"),
-    Row("no credit", 429, "insufficient_quota", ModelUnavailable, "no credit", NEEDS_A_PERSON),
+    Row("too many, for nobody knows how long", 429, None, ModelBusy, "HTTP 429"),
+    Row("no credit", 429, "insufficient_quota", ModelStopped, "insufficient_quota"),
     Row("a fault of the server", 500, "server_error", ModelUnavailable, "HTTP 500"),
     Row("a bad gateway", 502, None, ModelUnavailable, "HTTP 502"),
     Row(
@@ -85,7 +88,7 @@ def asked(settings: Settings) -> None:
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
 def test_row(server: SandboxServer, settings: Settings, row: Row) -> None:
     error = {
-        "message": "words of a customer",
+        "message": "the server's\n own \x1b[31mwords",
         "type": "invalid_request_error",
         "param": "input",
         "code": row.code,
@@ -96,7 +99,8 @@ def test_row(server: SandboxServer, settings: Settings, row: Row) -> None:
     server.world.faults.add("http_status", match={"kind": "model"}, count=1, params=params)
     with pytest.raises(row.becomes, match=row.says) as raised:
         asked(settings)
-    assert "customer" not in str(raised.value)
+    assert type(raised.value) is row.becomes
+    assert "the server's own [31mwords" in str(raised.value)
     assert getattr(raised.value, "retry_after", None) == row.wait
     asked(settings)  # it happened once
 
@@ -126,9 +130,23 @@ def test_an_answer_that_is_too_slow_is_tried_again_later(
         asked(settings.model_copy(update={"openai_timeout": 0.5}))
 
 
+@pytest.mark.parametrize(
+    ("said", "reads"),
+    [
+        ("Incorrect API key provided: sk-abc*****123.", "Incorrect API key provided: …"),
+        ("<html><title>404</title><style>p {}</style><p>Not\nFound", "404 Not Found"),
+        ("a" * 400, "a" * 300 + "…"),
+        ("the key s3cret is wrong", "the key … is wrong"),
+        (None, ""),
+    ],
+)
+def test_a_servers_words_are_one_line_without_secrets(said: str | None, reads: str) -> None:
+    assert readable(said, secret="s3cret") == reads
+
+
 def test_an_answer_that_is_no_json_cannot_be_read(
     server: SandboxServer, settings: Settings
 ) -> None:
     server.world.faults.add("truncate", match={"kind": "model"}, count=1, params={"keep": 0.5})
-    with pytest.raises(ModelUnavailable, match="cannot be read"):
+    with pytest.raises(ModelUnavailable, match="something else than JSON"):
         asked(settings)

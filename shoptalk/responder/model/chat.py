@@ -8,11 +8,11 @@ from typing import Any
 
 import openai
 
-from shoptalk.errors import ModelRefused, ModelUnavailable
+from shoptalk.errors import ModelRefused
 from shoptalk.responder.model.base import Prompt, Said, Tool, ToolCall, legible
 from shoptalk.responder.model.final_text import without_thoughts
 from shoptalk.responder.model.layout import BETWEEN_NEIGHBOURS, Notes, lay_out, strict_schema
-from shoptalk.responder.model.openai_errors import understood
+from shoptalk.responder.model.openai_errors import understood, unreadable
 from shoptalk.responder.model.reading import as_calls, read_text, result_of
 from shoptalk.responder.model.refusals import MOST_TOKENS, Refusals, ask
 from shoptalk.responder.model.request import objects_in, post, text_in
@@ -122,13 +122,13 @@ def _first_choice(completion: Any) -> dict[str, Any]:
     """The first choice, which holds a message.
 
     Raises:
-        ModelUnavailable: there is none.
+        ModelError: there is none.
     """
     match completion:
-        case {"choices": [{"message": dict()} as choice, *_]}:
+        case {"choices": [{"message": dict()} as choice, *_]} if not choice.get("error"):
             found: dict[str, Any] = choice
             return found
-    raise ModelUnavailable("the model's answer cannot be read")
+    raise unreadable(completion)
 
 
 def _calls(message: dict[str, Any], *, so_far: int) -> list[ToolCall]:

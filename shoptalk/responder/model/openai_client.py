@@ -10,10 +10,11 @@ import httpx2
 import openai
 
 from shoptalk.errors import NoWayToModel
+from shoptalk.responder.asking import refused
 from shoptalk.responder.model.base import Model
 from shoptalk.responder.model.chat import ChatModel
-from shoptalk.responder.model.openai_errors import understood
 from shoptalk.responder.model.responses import ResponsesModel
+from shoptalk.responder.tools import CREATE_ORDER
 from shoptalk.settings import OPENAI_URL, Settings
 
 _PROXIES = [
@@ -71,14 +72,26 @@ def make_model(settings: Settings, client: openai.OpenAI) -> Model:
 
 
 def check_model(settings: Settings, api_key: str) -> str:
-    """Ask the model's server about the configured model; say what it answers.
+    """Ask the configured model one question, with the tool; say what was asked.
 
     Raises:
-        ModelError: it cannot be reached, refuses the key, or does not know the model.
+        ModelUnavailable: it cannot be reached, or is refused; with a remedy where there is one.
     """
-    client = _client(settings, api_key=api_key, timeout=10, max_retries=0)
-    with client, understood():
-        model = client.models.retrieve(settings.openai_model)
-    ends = getattr(model, "shutdown_date", None)
+    client = make_client(settings.model_copy(update={"openai_max_retries": 0}), api_key)
+    with client:
+        error = refused(make_model(settings, client), settings.openai_model, [CREATE_ORDER])
+        if error is not None:
+            raise error
+        ends = _shut_down_at(client, settings.openai_model)
     style = "Responses" if settings.model_style == "responses" else "Chat Completions"
-    return f"{settings.openai_model} over {style}" + (f", to be shut down {ends}" if ends else "")
+    return f"{settings.openai_model} over {style} answers a question with the tool" + (
+        f"; it is to be shut down {ends}" if ends else ""
+    )
+
+
+def _shut_down_at(client: openai.OpenAI, model: str) -> object:
+    """What few servers tell."""
+    try:
+        return getattr(client.models.retrieve(model, timeout=10), "shutdown_date", None)
+    except (openai.OpenAIError, ValueError):
+        return None

@@ -10,10 +10,10 @@ from typing import Any
 
 import openai
 
-from shoptalk.errors import ModelRefused, ModelUnavailable
+from shoptalk.errors import ModelRefused
 from shoptalk.responder.model.base import Prompt, Said, Tool, ToolCall, legible
 from shoptalk.responder.model.layout import BETWEEN_NEIGHBOURS, Notes, lay_out, strict_schema
-from shoptalk.responder.model.openai_errors import understood
+from shoptalk.responder.model.openai_errors import ended_as, understood, unreadable
 from shoptalk.responder.model.reading import as_calls, read_text, result_of
 from shoptalk.responder.model.refusals import MOST_TOKENS, Refusals, ask
 from shoptalk.responder.model.request import objects_in, post, text_in
@@ -63,12 +63,12 @@ class ResponsesTalk:
         with understood():
             response = self._create(timeout_seconds)
         if not isinstance(response, dict) or not isinstance(response.get("output"), list):
-            raise ModelUnavailable("the model's answer cannot be read")
+            raise unreadable(response)
         status = response.get("status")
         if status == "incomplete":  # as it would be again, for the same question
             raise ModelRefused(f"the model's answer was cut off ({_reason(response)})")
         if status not in {"completed", None}:
-            raise ModelUnavailable(f"the model's answer ended as {status}")
+            raise ended_as(status, response)
         output = objects_in(response, "output")
         self._talk += [_again(item) for item in output]
         said = _said(output)
