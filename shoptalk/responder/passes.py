@@ -14,7 +14,7 @@ from shoptalk.db.presence import Presence
 from shoptalk.db.selection import BufferPolicy, SelectionPolicy, gather, settle
 from shoptalk.responder.answer import Answerer
 from shoptalk.responder.context import Context
-from shoptalk.responder.tools import CREATE_ORDER
+from shoptalk.responder.toolbox import TOOLBOX
 from shoptalk.types import Clock, Outcome
 
 log = logging.getLogger(__name__)
@@ -67,19 +67,20 @@ class Responder:
         ended: Counter[str] = Counter()
         under_way: set[Future[Outcome | None]] = set()
         is_dry = False  # nothing was due when last asked
+        is_slow = False  # none of those under way has ended for a while
         self._selector.select()
         with ThreadPoolExecutor(self._concurrency) as pool:
             while True:
                 room = self._concurrency - len(under_way)
-                if not is_dry and room >= self._worth_asking and not stop():
+                is_worth_asking = room >= self._worth_asking or (is_slow and room > 0)
+                if not is_dry and is_worth_asking and not stop():
                     contexts = self._claim(room)
                     is_dry = len(contexts) < room
                     under_way |= {pool.submit(self._answer, context) for context in contexts}
                 if not under_way:
                     return ended
-                done, under_way = wait(
-                    under_way, ASK_AGAIN_SECONDS if is_dry else None, FIRST_COMPLETED
-                )
+                done, under_way = wait(under_way, ASK_AGAIN_SECONDS, FIRST_COMPLETED)
+                is_slow = not done
                 ended.update(future.result() or "waiting" for future in done)
                 if is_dry and not (done and under_way):
                     # What became due meanwhile does not wait for a slow model.
@@ -91,7 +92,7 @@ class Responder:
         answerer = self._answerer
         with answerer.database.transaction() as session:
             models = circuits.models_left_alone(session, now=answerer.clock())
-        answerer.asking.ask_anyway(models, [CREATE_ORDER])
+        answerer.asking.ask_anyway(models, [entry.tool for entry in TOOLBOX.values()])
 
     @property
     def _worth_asking(self) -> int:

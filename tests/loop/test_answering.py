@@ -1,13 +1,17 @@
 """The whole loop over HTTP: a customer writes, an answer arrives, once."""
 
+import threading
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
 from shoptalk.db.channels import disconnect_channel
 from shoptalk.db.conversations import switch_ai
 from shoptalk.db.models import Conversation, Delivery, Message, Turn
+from shoptalk.responder.model.base import Model, Prompt, Talk
 from shoptalk.types import Outcome
 from tests.loop.shop import ANN, BUFFER, INSTAGRAM, KETTLE, PAGE, Shop
 from tests.patience import eventually
@@ -188,6 +192,40 @@ def test_what_becomes_due_while_the_model_thinks_about_another_does_not_wait_for
 
     assert shop.replies(while_thinking=bobs_buffer_ends) == {"answered": 2}
     assert [sent.recipient_id for sent in shop.world.sent] == [bob, ANN]
+
+
+def test_six_slow_conversations_leave_the_free_places_to_others(shop: Shop) -> None:
+    bob = "7300000000000099"
+    slow = [f"730000000000000{number}" for number in range(6)]
+    shop.opens("facebook")
+    for who in slow:
+        shop.customer_writes("Hello?", who=who)
+    shop.wait(seconds=5)
+    shop.customer_writes("Hello from Bob", who=bob)
+    shop.imports()
+    shop.replies()
+    shop.wait(seconds=26)
+    is_bob_answered = threading.Event()
+
+    class Slow:
+        """A model that thinks about everybody else until Bob is answered."""
+
+        def __init__(self, model: Model) -> None:
+            self._model = model
+
+        def begin(self, prompt: Prompt) -> Talk:
+            if prompt.lines[-1].text != "Hello from Bob":
+                shop.world.clock.advance(timedelta(seconds=1))  # Bob's buffer ends meanwhile
+                assert is_bob_answered.wait(timeout=60)
+            return self._model.begin(prompt)
+
+    responder = shop.app.responder()
+    responder._answerer = replace(responder._answerer, model=Slow(responder._answerer.model))
+    with ThreadPoolExecutor(1) as pool:
+        ended = pool.submit(responder.answer_all_due)
+        eventually(lambda: bob in [sent.recipient_id for sent in shop.world.sent])
+        is_bob_answered.set()
+        assert ended.result() == {"answered": 7}
 
 
 def test_nobody_is_answered_after_the_reply_window(shop: Shop) -> None:
