@@ -104,6 +104,7 @@ def retry(app: App, delivery_id: str, as_json: bool) -> None:
                 "can be tried again."
             )
         retry_delivery(session, delivery, now=app.clock())
+        session.refresh(delivery)  # one that was met meanwhile is sent, not waiting
     print_done(
         f"Delivery {delivery.id} goes out with the next responder pass.",
         {"id": delivery.id, "status": delivery.status},

@@ -3,6 +3,7 @@
 Each is told of the waves, in which more of them come, and has a moment to act each second.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from random import Random
@@ -103,7 +104,9 @@ class Visitors:
 
     def come(self, wave: int) -> None:
         account = self.branch.account
-        for dialogue in _dialogues(account.shoppers, seed=account.seed + wave):
+        played = {each["dialogue"] for each in self.stage.control.shoppers()["shoppers"]}
+        played |= {visitor.dialogue.id for visitor in self._came}
+        for dialogue in _dialogues(account.shoppers, seed=account.seed + wave, but=played):
             name = f"visitor-{len(self._came) + 1}"
             self._came.append(Visitor(name, dialogue, dialogue.customer_groups()))
 
@@ -173,6 +176,9 @@ def exported_chat(thread: dict[str, Any]) -> str:
     return "".join(lines)
 
 
-def _dialogues(count: int, *, seed: int) -> list[Dialogue]:
-    pool = [dialogue for dialogue in live_dialogues() if speaks(dialogue, ["en"])]
+def _dialogues(count: int, *, seed: int, but: Collection[str] = frozenset()) -> list[Dialogue]:
+    """So many in English, of those whose ids `but` does not name while there are enough."""
+    english = [each for each in live_dialogues() if speaks(each, ["en"])]
+    fresh = [each for each in english if each.id not in but]
+    pool = fresh if len(fresh) >= count else english
     return Random(seed).sample(pool, count)  # noqa: S311 - play, no secrets

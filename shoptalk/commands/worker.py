@@ -23,7 +23,7 @@ def worker(app: App, only: str | None) -> None:
     \b
     Examples:
       shoptalk worker
-      shoptalk worker --only reply
+      shoptalk worker --only import
     """
     from shoptalk.commands.run import run_and_tell
 

@@ -135,7 +135,7 @@ class Crowd:
         languages = given.get("languages") or LIVE_LANGUAGES
         if isinstance(languages, str) or not all(isinstance(each, str) for each in languages):
             raise ValueError("languages is a list of codes such as en or ar")
-        pools = [[d for d in live_dialogues() if speaks(d, [language])] for language in languages]
+        pools = [self._unplayed(language) for language in languages]
         for language, pool in zip(languages, pools, strict=True):
             if not pool:
                 raise ValueError(f"no shopper speaks {language!r}")
@@ -159,6 +159,12 @@ class Crowd:
             started.append(shopper)
         self.shoppers += started
         return {"started": len(started), "shoppers": [each.as_json() for each in started]}
+
+    def _unplayed(self, language: str) -> list[Dialogue]:
+        """What nobody has played yet: two who buy the same look like one order made twice."""
+        spoken = [each for each in live_dialogues() if speaks(each, [language])]
+        played = {each.dialogue.id for each in self.shoppers}
+        return [each for each in spoken if each.id not in played] or spoken
 
     def progress(self, _: Any = None) -> dict[str, Any]:
         return {
