@@ -441,8 +441,9 @@ def test_json_is_one_document_on_stdout(
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
 def test_completion_is_there_for_each_shell(shell: str) -> None:
+    program = "import sys; sys.argv[0] = 'shoptalk'; from shoptalk.cli import main; main()"
     script = subprocess.run(
-        [sys.executable, "-c", "from shoptalk.cli import main; main()"],
+        [sys.executable, "-c", program],
         env={**os.environ, "_SHOPTALK_COMPLETE": f"{shell}_source", "PYTHONPATH": str(ROOT)},
         capture_output=True,
         text=True,
