@@ -434,7 +434,8 @@ def test_json_is_one_document_on_stdout(
     shown = Shown(path, tuple(examples(path)[0][1:]))
     arguments = [each for each in set_up_shell(shown, shop, monkeypatch) if each != "--json"]
     result = CliRunner().invoke(cli, [*arguments, "--json"])
-    assert result.exit_code == 0, f"{result.output}{result.exception!r}"
+    expected = 1 if arguments == ["doctor"] else 0  # it finds the shop's backlog
+    assert result.exit_code == expected, f"{result.output}{result.exception!r}"
     assert result.stdout.count("\n") == 1
     json.loads(result.stdout)
 

@@ -54,6 +54,7 @@ class Shoppers:
             seed=self.account.seed + wave,
             pace=PACE_SECONDS,
             patience=PATIENCE_SECONDS,
+            without=_played(self.stage),
         )
 
     def act(self) -> None:
@@ -104,8 +105,7 @@ class Visitors:
 
     def come(self, wave: int) -> None:
         account = self.branch.account
-        played = {each["dialogue"] for each in self.stage.control.shoppers()["shoppers"]}
-        played |= {visitor.dialogue.id for visitor in self._came}
+        played = {*_played(self.stage), *(visitor.dialogue.id for visitor in self._came)}
         for dialogue in _dialogues(account.shoppers, seed=account.seed + wave, but=played):
             name = f"visitor-{len(self._came) + 1}"
             self._came.append(Visitor(name, dialogue, dialogue.customer_groups()))
@@ -174,6 +174,11 @@ def exported_chat(thread: dict[str, Any]) -> str:
         author = thread["customer_name"] if message["side"] == "customer" else SHOP_NAME
         lines.append(f"[{at:%d/%m/%Y, %H:%M:%S}] {author}: {message['text']}\n")
     return "".join(lines)
+
+
+def _played(stage: Stage) -> list[str]:
+    """What shoppers have played: two who buy the same look like one order made twice."""
+    return [each["dialogue"] for each in stage.control.shoppers()["shoppers"]]
 
 
 def _dialogues(count: int, *, seed: int, but: Collection[str] = frozenset()) -> list[Dialogue]:

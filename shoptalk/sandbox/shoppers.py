@@ -8,7 +8,7 @@ right order is what it is there to show.
 import asyncio
 import json
 from collections import Counter
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -130,12 +130,17 @@ class Crowd:
     _loop: asyncio.AbstractEventLoop | None = None
 
     def start(self, body: Any) -> dict[str, Any]:
-        given = _fields(body, {"account_id", "count", "seed", "languages", "pace", "patience"})
+        given = _fields(
+            body, {"account_id", "count", "seed", "languages", "pace", "patience", "without"}
+        )
         account_id = str(given.get("account_id", ""))
         languages = given.get("languages") or LIVE_LANGUAGES
         if isinstance(languages, str) or not all(isinstance(each, str) for each in languages):
             raise ValueError("languages is a list of codes such as en or ar")
-        pools = [self._unplayed(language) for language in languages]
+        without = given.get("without") or []
+        if isinstance(without, str) or not all(isinstance(each, str) for each in without):
+            raise ValueError("without is a list of ids of dialogues")
+        pools = [_spoken(language, without) for language in languages]
         for language, pool in zip(languages, pools, strict=True):
             if not pool:
                 raise ValueError(f"no shopper speaks {language!r}")
@@ -159,12 +164,6 @@ class Crowd:
             started.append(shopper)
         self.shoppers += started
         return {"started": len(started), "shoppers": [each.as_json() for each in started]}
-
-    def _unplayed(self, language: str) -> list[Dialogue]:
-        """What nobody has played yet: two who buy the same look like one order made twice."""
-        spoken = [each for each in live_dialogues() if speaks(each, [language])]
-        played = {each.dialogue.id for each in self.shoppers}
-        return [each for each in spoken if each.id not in played] or spoken
 
     def progress(self, _: Any = None) -> dict[str, Any]:
         return {
@@ -246,6 +245,12 @@ def seed_history(world: World, account_id: str, *, seed: int, count: int, until:
             )
             written += 1
     return written
+
+
+def _spoken(language: str, without: Collection[str]) -> list[Dialogue]:
+    """The live dialogues of a language, those of `without` only where there are no others."""
+    spoken = [each for each in live_dialogues() if speaks(each, [language])]
+    return [each for each in spoken if each.id not in without] or spoken
 
 
 def _picked(dialogues: Sequence[Dialogue], count: int, dice: Random) -> list[Dialogue]:
