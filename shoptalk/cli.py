@@ -79,6 +79,11 @@ def cli() -> None:
     """Answer a shop's inbox: poll, gather, answer, order. Nothing lost, nothing twice.
 
     Settings come from the environment and a .env file; `shoptalk doctor` checks them.
+
+    \b
+    Examples:
+      shoptalk demo
+      shoptalk COMMAND --help
     """
 
 

@@ -1,6 +1,8 @@
 """The documents are held to their word: what they show is run, what they list is compared."""
 
+import inspect
 import itertools
+import json
 import logging
 import os
 import re
@@ -67,7 +69,12 @@ TOKENS = {
 PORT = "8765"  #: the port in the documents; the tests take a free one
 
 #: The commands that run until they are stopped, and what they say once they are at work.
-UNTIL_STOPPED = {"run": "imported", "sandbox": "listens on", "demo": "messages imported"}
+UNTIL_STOPPED = {
+    "run": "imported",
+    "worker": "imported",
+    "sandbox": "listens on",
+    "demo": "messages imported",
+}
 
 #: What a setting without a default of its own has in the README's table.
 DEFAULTS_IN_WORDS = {
@@ -111,18 +118,46 @@ def lines_shown(document: Path) -> Iterator[tuple[str, list[str]]]:
                 yield f"{document.name}:{number}", shlex.split(line, comments=True)
 
 
+def every_command(command: click.Command, path: str) -> Iterator[tuple[str, click.Command]]:
+    yield path, command
+    if isinstance(command, click.Group):
+        context = click.Context(command)
+        for name in command.list_commands(context):
+            below = command.get_command(context, name)
+            assert below is not None
+            yield from every_command(below, f"{path} {name}")
+
+
+EVERY_COMMAND = dict(every_command(cli, "shoptalk"))
+
+
+def examples(path: str) -> list[list[str]]:
+    """The words of each example in a command's help."""
+    text = inspect.cleandoc(EVERY_COMMAND[path].help or "")
+    _, found, lines = text.partition("\b\nExample")
+    return [shlex.split(line) for line in lines.splitlines()[1:] if found and line.strip()]
+
+
+def everything_shown() -> Iterator[tuple[str, list[str]]]:
+    for document in DOCUMENTS:
+        yield from lines_shown(document)
+    for path in EVERY_COMMAND:
+        for words in examples(path):
+            if "COMMAND" not in words:
+                yield f"{path} --help", words
+
+
 def commands_shown() -> Iterator[Shown]:
     seen = set()
-    for document in DOCUMENTS:
-        for place, words in lines_shown(document):
-            environment = {}
-            while words and (assignment := ASSIGNMENT.fullmatch(words[0])):
-                environment[assignment[1]] = assignment[2]
-                words = words[1:]
-            shown = Shown(place, tuple(words[1:]), environment)
-            if words[:1] == ["shoptalk"] and shown.arguments not in seen:
-                seen.add(shown.arguments)
-                yield shown
+    for place, words in everything_shown():
+        environment = {}
+        while words and (assignment := ASSIGNMENT.fullmatch(words[0])):
+            environment[assignment[1]] = assignment[2]
+            words = words[1:]
+        shown = Shown(place, tuple(words[1:]), environment)
+        if words[:1] == ["shoptalk"] and shown.arguments not in seen:
+            seen.add(shown.arguments)
+            yield shown
 
 
 SHOWN = list(commands_shown())
@@ -349,22 +384,9 @@ def test_each_call_of_the_control_api_is_answered() -> None:
             assert answer.status_code == 200, f"{shlex.join(words)}: {answer.text}"
 
 
-def every_command(command: click.Command, path: str) -> Iterator[tuple[str, click.Command]]:
-    yield path, command
-    if isinstance(command, click.Group):
-        context = click.Context(command)
-        for name in command.list_commands(context):
-            below = command.get_command(context, name)
-            assert below is not None
-            yield from every_command(below, f"{path} {name}")
-
-
-EVERY_COMMAND = dict(every_command(cli, "shoptalk"))
-
-
 def test_every_command_is_in_the_readme() -> None:
     content = README.read_text(encoding="utf-8")
-    leaves = [path for path, each in EVERY_COMMAND.items() if not isinstance(each, click.Group)]
+    leaves = list(LEAVES)
     assert len(leaves) > len(COMMANDS)
     assert [path for path in leaves if f"`{path}" not in content] == []
 
@@ -375,6 +397,62 @@ def test_every_command_and_option_has_help(path: str) -> None:
     assert command.help
     options = [each for each in command.params if isinstance(each, click.Option)]
     assert [option.name for option in options if not option.help] == []
+
+
+#: Those that tell a story or run until they are stopped.
+WITHOUT_JSON = {f"shoptalk {name}" for name in UNTIL_STOPPED}
+LEAVES = {path: each for path, each in EVERY_COMMAND.items() if not isinstance(each, click.Group)}
+
+
+@pytest.mark.parametrize("path", EVERY_COMMAND)
+def test_every_help_has_an_example_of_its_own_command(path: str) -> None:
+    shown = examples(path)
+    assert shown
+    if path != "shoptalk":
+        assert [words for words in shown if not shlex.join(words).startswith(path)] == []
+
+
+@pytest.mark.parametrize("path", EVERY_COMMAND)
+def test_no_help_is_cut(path: str) -> None:
+    text = CliRunner().invoke(cli, [*path.split()[1:], "--help"]).output
+    usage, *lines = text.splitlines()
+    assert usage.startswith("Usage: ")  # whose "..." says: any number of them
+    assert [line for line in lines if line.endswith(("...", "…"))] == []
+
+
+def test_every_command_that_ends_by_itself_has_json() -> None:
+    without = {
+        path for path, each in LEAVES.items() if "as_json" not in {p.name for p in each.params}
+    }
+    assert without == WITHOUT_JSON
+
+
+@pytest.mark.parametrize("path", sorted(LEAVES.keys() - WITHOUT_JSON))
+def test_json_is_one_document_on_stdout(
+    path: str, shop: Shop, environment: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shown = Shown(path, tuple(examples(path)[0][1:]))
+    arguments = [each for each in set_up_shell(shown, shop, monkeypatch) if each != "--json"]
+    result = CliRunner().invoke(cli, [*arguments, "--json"])
+    expected = 1 if arguments == ["doctor"] else 0  # it finds the shop's backlog
+    assert result.exit_code == expected, f"{result.output}{result.exception!r}"
+    assert result.stdout.count("\n") == 1
+    json.loads(result.stdout)
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_completion_is_there_for_each_shell(shell: str) -> None:
+    program = "import sys; sys.argv[0] = 'shoptalk'; from shoptalk.cli import main; main()"
+    script = subprocess.run(
+        [sys.executable, "-c", program],
+        env={**os.environ, "_SHOPTALK_COMPLETE": f"{shell}_source", "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert script.returncode == 0
+    assert "_SHOPTALK_COMPLETE=" in script.stdout
+    assert f"_SHOPTALK_COMPLETE={shell}_source shoptalk" in README.read_text("utf-8")
 
 
 def test_the_readme_lists_every_setting_with_its_default() -> None:

@@ -6,7 +6,14 @@ from datetime import timedelta
 import click
 
 from shoptalk.app import App
-from shoptalk.commands.common import json_option, limit_option, print_rows, with_app
+from shoptalk.commands.common import (
+    Group,
+    json_option,
+    limit_option,
+    print_done,
+    print_rows,
+    with_app,
+)
 from shoptalk.commands.conversations import customer_of
 from shoptalk.commands.display import ago, column, count
 from shoptalk.errors import UsageError
@@ -15,11 +22,16 @@ chosen = click.argument("handles", metavar="[CONVERSATION_ID]...", nargs=-1)
 all_option = click.option("--all", "everything", is_flag=True, help="All that is listed.")
 
 
-@click.group()
+@click.group(cls=Group)
 def backlog() -> None:
     """What waited long: list it, have it answered, dismiss it.
 
     After a long stop, messages older than BACKLOG_AFTER_SECONDS are not answered by themselves.
+
+    \b
+    Examples:
+      shoptalk backlog list
+      shoptalk backlog answer --all
     """
 
 
@@ -28,7 +40,12 @@ def backlog() -> None:
 @json_option
 @with_app
 def list_(app: App, limit: int, as_json: bool) -> None:
-    """List what waits for the owner's decision, the oldest first."""
+    """List what waits for the owner's decision, the oldest first.
+
+    \b
+    Example:
+      shoptalk backlog list --limit 10
+    """
     from shoptalk.db.backlog import held_messages
 
     workspace_id, now = app.workspace_id(), app.clock()
@@ -62,30 +79,49 @@ def list_(app: App, limit: int, as_json: bool) -> None:
 @backlog.command()
 @chosen
 @all_option
+@json_option
 @with_app
-def answer(app: App, handles: tuple[str, ...], everything: bool) -> None:
-    """Have the chosen conversations' waiting messages answered after all."""
+def answer(app: App, handles: tuple[str, ...], everything: bool, as_json: bool) -> None:
+    """Have the chosen conversations' waiting messages answered after all.
+
+    \b
+    Examples:
+      shoptalk backlog answer CONVERSATION_ID
+      shoptalk backlog answer --all
+    """
     from shoptalk.db.backlog import release
 
     ids = _chosen_messages(app, handles, everything)
     with app.database.transaction() as session:
         released = release(session, ids)
-    click.echo(f"{count(released, 'message')} will be answered.")
+    print_done(
+        f"{count(released, 'message')} will be answered.", {"released": released}, as_json=as_json
+    )
 
 
 @backlog.command()
 @chosen
 @all_option
+@json_option
 @with_app
-def dismiss(app: App, handles: tuple[str, ...], everything: bool) -> None:
-    """Leave the chosen conversations' waiting messages unanswered, for good."""
+def dismiss(app: App, handles: tuple[str, ...], everything: bool, as_json: bool) -> None:
+    """Leave the chosen conversations' waiting messages unanswered, for good.
+
+    \b
+    Example:
+      shoptalk backlog dismiss CONVERSATION_ID
+    """
     from shoptalk.db.backlog import dismiss as dismiss_messages
 
     ids = _chosen_messages(app, handles, everything)
     with app.database.transaction() as session:
         dismissed = dismiss_messages(session, ids)
     was = "was" if dismissed == 1 else "were"
-    click.echo(f"{count(dismissed, 'message')} {was} dismissed.")
+    print_done(
+        f"{count(dismissed, 'message')} {was} dismissed.",
+        {"dismissed": dismissed},
+        as_json=as_json,
+    )
 
 
 def _after(app: App) -> timedelta:

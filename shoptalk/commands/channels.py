@@ -3,23 +3,39 @@
 import sys
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import click
 from click.core import ParameterSource
 
 from shoptalk import values
 from shoptalk.app import App
-from shoptalk.commands.common import json_option, print_rows, visible, with_app
+from shoptalk.commands.common import (
+    Group,
+    json_option,
+    moment,
+    print_done,
+    print_rows,
+    visible,
+    with_app,
+)
 from shoptalk.commands.display import column, print_lines, to_the_second
+from shoptalk.db.models import ChannelIntegration
 from shoptalk.errors import ChannelStopped, UsageError
 
 #: The settings that have an option of their own.
 _OPTIONS = frozenset({"app_secret", "login", "base_url", "inbox", "number", "api_key"})
 
 
-@click.group()
+@click.group(cls=Group)
 def channels() -> None:
-    """Connect, list, test and disconnect accounts."""
+    """Connect, list, test and disconnect accounts.
+
+    \b
+    Examples:
+      shoptalk channels connect facebook --account-id PAGE_ID
+      shoptalk channels list
+    """
 
 
 @channels.command()
@@ -65,6 +81,7 @@ def channels() -> None:
     type=click.Choice(["on", "off"]),
     help="Whether new conversations start with the AI switched on; default: as before, else on.",
 )
+@json_option
 @with_app
 def connect(
     app: App,
@@ -81,11 +98,18 @@ def connect(
     more: tuple[str, ...],
     name: str | None,
     ai: str | None,
+    as_json: bool,
 ) -> None:
     """Connect an account: check its token, keep it encrypted, set the cut-over to now.
 
     What was written before now is history, and is never answered. A platform that takes no token
     is not asked for one.
+
+    \b
+    Examples:
+      shoptalk channels connect facebook --account-id PAGE_ID
+      shoptalk channels connect twilio --account-id ACCOUNT_SID --number +15550100
+      shoptalk channels connect webchat --account-id corner-shop.example
     """
     from shoptalk.connect import connect_channel
     from shoptalk.credentials import credential_warnings
@@ -122,11 +146,24 @@ def connect(
         name=name,
         ai_default=None if ai is None else ai == "on",
     )
-    click.echo(
+    warnings = credential_warnings(channel, now=app.clock())
+    print_done(
         f"Connected {channel.channel} {channel.display_name!r} as channel {channel.id}. "
-        f"What was written before {to_the_second(channel.connected_at)} is history."
+        f"What was written before {to_the_second(channel.connected_at)} is history.",
+        _named(channel) | {"connected_at": moment(channel.connected_at), "warnings": warnings},
+        as_json=as_json,
     )
-    _warn(credential_warnings(channel, now=app.clock()))
+    _warn(warnings)
+
+
+def _named(channel: ChannelIntegration) -> dict[str, Any]:
+    """What a channel is called, for JSON."""
+    return {
+        "id": channel.id,
+        "channel": channel.channel,
+        "external_id": channel.external_id,
+        "display_name": channel.display_name,
+    }
 
 
 def _warn(warnings: Sequence[str]) -> None:
@@ -245,7 +282,12 @@ def _ask_for_token() -> str:
 @json_option
 @with_app
 def list_(app: App, as_json: bool) -> None:
-    """List the connected accounts."""
+    """List the connected accounts.
+
+    \b
+    Example:
+      shoptalk channels list --json
+    """
     from shoptalk.credentials import credential_warnings
     from shoptalk.db.channels import list_channels
 
@@ -297,11 +339,16 @@ def _state(is_connected: bool, is_stopped: bool) -> str:
 
 @channels.command()
 @click.argument("channel_id", metavar="ID")
+@json_option
 @with_app
-def test(app: App, channel_id: str) -> None:
+def test(app: App, channel_id: str, as_json: bool) -> None:
     """Ask the platform whether the account's credentials work, and for how long.
 
     A stopped channel that the platform accepts again is started.
+
+    \b
+    Example:
+      shoptalk channels test CHANNEL_ID
     """
     from shoptalk.credentials import check_channel, credential_warnings, refuse
     from shoptalk.db.channels import get_channel, restart_channel
@@ -316,15 +363,26 @@ def test(app: App, channel_id: str) -> None:
     with app.database.transaction() as session:
         restart_channel(session, channel.id)
     name = checked.identity.display_name
-    click.echo(f"Channel {channel.id} works: {channel.channel} {name!r}.")
-    _warn(credential_warnings(checked.channel, now=app.clock()))
+    warnings = credential_warnings(checked.channel, now=app.clock())
+    print_done(
+        f"Channel {channel.id} works: {channel.channel} {name!r}.",
+        _named(channel) | {"display_name": name, "warnings": warnings},
+        as_json=as_json,
+    )
+    _warn(warnings)
 
 
 @channels.command()
 @click.argument("channel_id", metavar="ID")
+@json_option
 @with_app
-def disconnect(app: App, channel_id: str) -> None:
-    """Stop polling and answering an account. What is stored stays."""
+def disconnect(app: App, channel_id: str, as_json: bool) -> None:
+    """Stop polling and answering an account. What is stored stays.
+
+    \b
+    Example:
+      shoptalk channels disconnect CHANNEL_ID
+    """
     from shoptalk.db.channels import disconnect_channel, get_channel
 
     with app.database.transaction() as session:
@@ -332,4 +390,8 @@ def disconnect(app: App, channel_id: str) -> None:
         if not channel.is_connected:
             raise UsageError(f"Channel {channel.id} is disconnected already.")
         disconnect_channel(session, channel.id)
-    click.echo(f"Disconnected channel {channel.id}, {channel.channel} {channel.display_name!r}.")
+    print_done(
+        f"Disconnected channel {channel.id}, {channel.channel} {channel.display_name!r}.",
+        _named(channel) | {"state": "disconnected"},
+        as_json=as_json,
+    )

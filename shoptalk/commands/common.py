@@ -2,7 +2,7 @@
 
 import functools
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
@@ -18,8 +18,23 @@ R = TypeVar("R")
 
 json_option = click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout.")
 limit_option = click.option(
-    "--limit", type=click.IntRange(1, 10_000), default=50, show_default=True, help="At most."
+    "--limit",
+    type=click.IntRange(1, 10_000),
+    default=50,
+    show_default=True,
+    help="The most to show.",
 )
+
+
+class Group(click.Group):
+    """A group whose list of commands shows each command's first sentence whole."""
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        commands = [(name, self.get_command(ctx, name)) for name in self.list_commands(ctx)]
+        with formatter.section("Commands"):
+            formatter.write_dl(
+                [(name, each.get_short_help_str(limit=1000)) for name, each in commands if each]
+            )
 
 
 def now() -> datetime:
@@ -49,6 +64,14 @@ def print_json(document: Any) -> None:
 
 def _for_json(value: Any) -> str | None:
     return moment(value) if isinstance(value, datetime) else str(value)
+
+
+def print_done(sentence: str, document: Mapping[str, Any], *, as_json: bool) -> None:
+    """Say what a command has done: a sentence for people, or the same as one JSON document."""
+    if as_json:
+        print_json(document)
+    else:
+        click.echo(visible(sentence))
 
 
 def moment(value: datetime | None) -> str | None:

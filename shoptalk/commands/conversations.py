@@ -7,8 +7,10 @@ import click
 
 from shoptalk.app import App
 from shoptalk.commands.common import (
+    Group,
     json_option,
     limit_option,
+    print_done,
     print_json,
     print_rows,
     visible,
@@ -19,9 +21,15 @@ from shoptalk.db.models import Conversation, Message
 from shoptalk.types import ConversationStatus
 
 
-@click.group()
+@click.group(cls=Group)
 def conversations() -> None:
-    """List, show, switch the AI on or off."""
+    """List, show, switch the AI on or off.
+
+    \b
+    Examples:
+      shoptalk conversations list
+      shoptalk conversations show CONVERSATION_ID
+    """
 
 
 def customer_of(conversation: Conversation) -> str:
@@ -51,12 +59,20 @@ def _row(conversation: Conversation) -> dict[str, Any]:
 
 
 @conversations.command("list")
-@click.option("--status", help="Only these: new, open, closed, pending (or the Arabic word).")
+@click.option(
+    "--status",
+    help="Only this status: new, open, closed or pending, or its Arabic word.",
+)
 @limit_option
 @json_option
 @with_app
 def list_(app: App, status: str | None, limit: int, as_json: bool) -> None:
-    """List conversations, the most recent first."""
+    """List conversations, the most recent first.
+
+    \b
+    Example:
+      shoptalk conversations list --status open --limit 10
+    """
     from shoptalk.db.conversations import list_conversations
 
     try:
@@ -91,7 +107,12 @@ def list_(app: App, status: str | None, limit: int, as_json: bool) -> None:
 @json_option
 @with_app
 def show(app: App, handle: str, limit: int, as_json: bool) -> None:
-    """Show one conversation with its last messages, and whether it could be read."""
+    """Show one conversation with its last messages, and whether it could be read.
+
+    \b
+    Example:
+      shoptalk conversations show CONVERSATION_ID
+    """
     from shoptalk.db.conversations import get_conversation, last_messages, last_word_of_person
 
     workspace_id = app.workspace_id()
@@ -199,9 +220,15 @@ def message_row(message: Message) -> dict[str, Any]:
 @conversations.command()
 @click.argument("handle", metavar="ID")
 @click.argument("switch", type=click.Choice(["on", "off"]))
+@json_option
 @with_app
-def ai(app: App, handle: str, switch: str) -> None:
-    """Switch the AI on or off for one conversation."""
+def ai(app: App, handle: str, switch: str, as_json: bool) -> None:
+    """Switch the AI on or off for one conversation.
+
+    \b
+    Example:
+      shoptalk conversations ai CONVERSATION_ID off
+    """
     from shoptalk.db.conversations import get_conversation, switch_ai
 
     workspace_id = app.workspace_id()
@@ -209,4 +236,8 @@ def ai(app: App, handle: str, switch: str) -> None:
         conversation = get_conversation(session, workspace_id, handle)
         taken_up = switch_ai(session, conversation, enabled=switch == "on", now=app.clock())
     waiting = f"; {count(taken_up, 'message')} will be answered now" if taken_up else ""
-    click.echo(f"The AI is {switch} for conversation {conversation.id}{waiting}.")
+    print_done(
+        f"The AI is {switch} for conversation {conversation.id}{waiting}.",
+        {"id": conversation.id, "ai_enabled": switch == "on", "taken_up": taken_up},
+        as_json=as_json,
+    )

@@ -3,19 +3,30 @@
 import click
 
 from shoptalk.app import App
-from shoptalk.commands.common import with_app
+from shoptalk.commands.common import Group, json_option, print_done, with_app
 
 
-@click.group()
+@click.group(cls=Group)
 def db() -> None:
-    """Create or migrate the database schema."""
+    """Create or migrate the database schema.
+
+    \b
+    Example:
+      shoptalk db upgrade
+    """
 
 
 @db.command()
+@json_option
 @with_app
-def upgrade(app: App) -> None:
-    """Create the schema, or bring it up to date. Safe to run twice at once."""
+def upgrade(app: App, as_json: bool) -> None:
+    """Create the schema, or bring it up to date. Safe to run twice at once.
+
+    \b
+    Example:
+      shoptalk db upgrade
+    """
     from shoptalk.db import schema
 
     revision = schema.upgrade(app.unchecked_database)
-    click.echo(f"The schema is at revision {revision}.")
+    print_done(f"The schema is at revision {revision}.", {"revision": revision}, as_json=as_json)

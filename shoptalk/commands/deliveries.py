@@ -3,28 +3,46 @@
 import click
 
 from shoptalk.app import App
-from shoptalk.commands.common import json_option, limit_option, print_rows, with_app
+from shoptalk.commands.common import (
+    Group,
+    json_option,
+    limit_option,
+    print_done,
+    print_rows,
+    with_app,
+)
 from shoptalk.commands.conversations import customer_of
 from shoptalk.commands.display import column
 from shoptalk.errors import UsageError
 
 
-@click.group()
+@click.group(cls=Group)
 def deliveries() -> None:
-    """List what was sent, try again what was not."""
+    """List what was sent, try again what was not.
+
+    \b
+    Examples:
+      shoptalk deliveries list --status failed
+      shoptalk deliveries retry DELIVERY_ID
+    """
 
 
 @deliveries.command("list")
 @click.option(
     "--status",
     type=click.Choice(["waiting", "sending", "sent", "delivered", "failed", "uncertain"]),
-    help="Only those in this state.",
+    help="Only deliveries with this status.",
 )
 @limit_option
 @json_option
 @with_app
 def list_(app: App, status: str | None, limit: int, as_json: bool) -> None:
-    """List deliveries, the newest first."""
+    """List deliveries, the newest first.
+
+    \b
+    Example:
+      shoptalk deliveries list --status uncertain
+    """
     from shoptalk.db.conversations import conversations_by_id
     from shoptalk.db.deliveries import list_deliveries
 
@@ -65,9 +83,15 @@ def list_(app: App, status: str | None, limit: int, as_json: bool) -> None:
 
 @deliveries.command()
 @click.argument("delivery_id", metavar="ID")
+@json_option
 @with_app
-def retry(app: App, delivery_id: str) -> None:
-    """Send a failed or uncertain delivery again, with the rest of its turn."""
+def retry(app: App, delivery_id: str, as_json: bool) -> None:
+    """Send a failed or uncertain delivery again, with the rest of its turn.
+
+    \b
+    Example:
+      shoptalk deliveries retry DELIVERY_ID
+    """
     from shoptalk.db.deliveries import get_delivery
     from shoptalk.db.deliveries import retry as retry_delivery
 
@@ -80,4 +104,9 @@ def retry(app: App, delivery_id: str) -> None:
                 "can be tried again."
             )
         retry_delivery(session, delivery, now=app.clock())
-    click.echo(f"Delivery {delivery.id} goes out with the next responder pass.")
+        session.refresh(delivery)  # one that was met meanwhile is sent, not waiting
+    print_done(
+        f"Delivery {delivery.id} goes out with the next responder pass.",
+        {"id": delivery.id, "status": delivery.status},
+        as_json=as_json,
+    )

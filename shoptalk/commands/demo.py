@@ -24,6 +24,11 @@ def demo(seconds: int, everywhere: bool, keep: bool) -> None:
     Uses a database and a home of its own in a temporary folder, gone afterwards.
 
     Exit status: 0 all well; with --all, 1 if a platform got no answer.
+
+    \b
+    Examples:
+      shoptalk demo
+      shoptalk demo --all --seconds 60
     """
     from shoptalk.commands import demo_story
 

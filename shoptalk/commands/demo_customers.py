@@ -3,6 +3,7 @@
 Each is told of the waves, in which more of them come, and has a moment to act each second.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from random import Random
@@ -53,6 +54,7 @@ class Shoppers:
             seed=self.account.seed + wave,
             pace=PACE_SECONDS,
             patience=PATIENCE_SECONDS,
+            without=_played(self.stage),
         )
 
     def act(self) -> None:
@@ -103,7 +105,8 @@ class Visitors:
 
     def come(self, wave: int) -> None:
         account = self.branch.account
-        for dialogue in _dialogues(account.shoppers, seed=account.seed + wave):
+        played = {*_played(self.stage), *(visitor.dialogue.id for visitor in self._came)}
+        for dialogue in _dialogues(account.shoppers, seed=account.seed + wave, but=played):
             name = f"visitor-{len(self._came) + 1}"
             self._came.append(Visitor(name, dialogue, dialogue.customer_groups()))
 
@@ -173,6 +176,14 @@ def exported_chat(thread: dict[str, Any]) -> str:
     return "".join(lines)
 
 
-def _dialogues(count: int, *, seed: int) -> list[Dialogue]:
-    pool = [dialogue for dialogue in live_dialogues() if speaks(dialogue, ["en"])]
+def _played(stage: Stage) -> list[str]:
+    """What shoppers have played: two who buy the same look like one order made twice."""
+    return [each["dialogue"] for each in stage.control.shoppers()["shoppers"]]
+
+
+def _dialogues(count: int, *, seed: int, but: Collection[str] = frozenset()) -> list[Dialogue]:
+    """So many in English, of those whose ids `but` does not name while there are enough."""
+    english = [each for each in live_dialogues() if speaks(each, ["en"])]
+    fresh = [each for each in english if each.id not in but]
+    pool = fresh if len(fresh) >= count else english
     return Random(seed).sample(pool, count)  # noqa: S311 - play, no secrets

@@ -1,7 +1,7 @@
 """What a demo tells at its end: counts, conversations, and why one message was not answered."""
 
+import shutil
 from collections.abc import Sequence
-from textwrap import shorten
 
 import click
 from sqlalchemy.orm import Session
@@ -11,7 +11,7 @@ from shoptalk.commands.common import visible
 from shoptalk.commands.conversations import transcript
 from shoptalk.commands.demo_accounts import Branch
 from shoptalk.commands.display import money, one_line, to_the_second
-from shoptalk.db.catalog import list_orders
+from shoptalk.db.catalog import list_orders, list_products
 from shoptalk.db.conversations import (
     get_conversation,
     get_message,
@@ -25,7 +25,7 @@ from shoptalk.db.status import ChannelAnswers, channel_answers, inbox_counts
 from shoptalk.responder.why import Explanation, explain
 from shoptalk.types import Outcome
 
-WIDTH = 76  #: of a line that shows a message in short
+LINE = 100  #: columns of the widest paragraph
 
 
 def tell_counts(app: App) -> None:
@@ -43,7 +43,7 @@ def tell_counts(app: App) -> None:
         customer = order.customer_name or "-"
         what = f"{order.quantity} × {order.product_name}, {money(order.total, order.currency)}"
         where = f"in conversation {order.conversation_id}"  # the same shopper may come twice
-        click.echo(visible(f"    {what}, for {customer}, {where}"))
+        _echo(f"{what}, for {customer}, {where}", indent=4)
 
 
 def tell_one_in_full(app: App) -> None:
@@ -78,14 +78,17 @@ def tell_each_platform(app: App, branches: Sequence[Branch]) -> list[str]:
     for name, lines in examples:
         click.echo(f"  {name}")
         for line in lines:
-            click.echo(f"    {visible(line)}")
-    return [name for name, found in told if found.first_answered is None]
+            _echo(line, indent=4)
+    return [name for name, found in told if not found.answered]
 
 
 def _example(session: Session, app: App, found: ChannelAnswers) -> list[str]:
     """An answer, short, or why there is none."""
-    if found.first_answered is not None:
-        return _exchange(session, found.first_answered)
+    if found.answered:
+        names = [product.name for product in list_products(session, app.workspace_id())]
+        exchanges = [_exchange(session, turn) for turn in found.answered]
+        about_goods = (each for each in exchanges if any(name in each[1] for name in names))
+        return next(about_goods, exchanges[0])
     if found.last_question is None:
         return ["nobody was answered: nobody wrote"]
     why = _explanation(session, app, found.last_question.message_id).sentence
@@ -98,11 +101,19 @@ def _exchange(session: Session, turn: Turn) -> list[str]:
     customer = conversation.customer_name or conversation.customer_id
     asked = " / ".join(message.content for message in messages_of_turn(session, turn.id))
     answer = " ".join(delivery.content for delivery in deliveries_of(session, turn))
-    return [_short(f"{customer}: {asked}"), _short(f"shoptalk: {answer}")]
+    return [f"{customer}: {' '.join(asked.split())}", f"shoptalk: {' '.join(answer.split())}"]
 
 
-def _short(text: str) -> str:
-    return shorten(text, WIDTH, placeholder=" …")
+def _echo(text: str, *, indent: int) -> None:
+    """Print a paragraph as wide as the terminal; words are kept whole."""
+    click.echo(
+        click.wrap_text(
+            visible(text),
+            min(shutil.get_terminal_size((LINE, 24)).columns, LINE),
+            initial_indent=" " * indent,
+            subsequent_indent=" " * (indent + 2),
+        )
+    )
 
 
 def tell_why_not(app: App) -> None:

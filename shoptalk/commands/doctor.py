@@ -27,6 +27,10 @@ def doctor(app: App, as_json: bool) -> None:
     """Check settings, database, model and every connected channel.
 
     Exit status: 0 all is well, 1 something needs attention.
+
+    \b
+    Example:
+      shoptalk doctor
     """
     findings = list(_examine(app))
     if as_json:

@@ -57,6 +57,11 @@ def import_(
 
     Exit status: 0 all well, 1 a channel failed, 2 wrong usage or settings, or a platform
     refuses a channel until its owner acts.
+
+    \b
+    Examples:
+      shoptalk import
+      shoptalk import --channel PHONE_NUMBER_ID --file chat.txt --shop-name "Corner Shop"
     """
     if path is not None:
         if handle is None:
@@ -185,7 +190,12 @@ def _finish(reports: "Sequence[RunReport]", as_json: bool) -> None:
 def backfill(
     app: App, handle: str, since: datetime | None, until: datetime | None, as_json: bool
 ) -> None:
-    """Import a channel's history again. Interrupted, it goes on where it stopped."""
+    """Import a channel's history again. Interrupted, it goes on where it stopped.
+
+    \b
+    Example:
+      shoptalk backfill --channel PAGE_ID --since 2026-01-01
+    """
     from shoptalk.db.channels import begin_backfill
 
     if since and until and since > until:

@@ -3,29 +3,40 @@
 import click
 
 from shoptalk.app import App
-from shoptalk.commands.common import json_option, limit_option, print_rows, with_app
+from shoptalk.commands.common import Group, json_option, limit_option, print_rows, with_app
 from shoptalk.commands.conversations import customer_of, message_row
 from shoptalk.commands.display import column
 from shoptalk.types import Outcome
 
 
-@click.group()
+@click.group(cls=Group)
 def messages() -> None:
-    """List messages and what became of them."""
+    """List messages and what became of them.
+
+    \b
+    Example:
+      shoptalk messages list --unreplied
+    """
 
 
 @messages.command("list")
-@click.option("--unreplied", is_flag=True, help="Customers' new messages without a reply.")
+@click.option("--unreplied", is_flag=True, help="Only customers' new messages without a reply.")
 @click.option(
     "--outcome",
     type=click.Choice([str(outcome) for outcome in Outcome]),
-    help="Only those it happened to.",
+    help="Only messages with this outcome.",
 )
 @limit_option
 @json_option
 @with_app
 def list_(app: App, unreplied: bool, outcome: str | None, limit: int, as_json: bool) -> None:
-    """List messages, the last stored first. `shoptalk why ID` takes the id of the first column."""
+    """List messages, the last stored first. `shoptalk why ID` takes the id of the first column.
+
+    \b
+    Examples:
+      shoptalk messages list --unreplied
+      shoptalk messages list --outcome model_failed --json
+    """
     from shoptalk.db.conversations import conversations_by_id, list_messages
 
     workspace_id = app.workspace_id()

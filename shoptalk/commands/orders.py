@@ -5,13 +5,18 @@ from decimal import Decimal
 import click
 
 from shoptalk.app import App
-from shoptalk.commands.common import json_option, limit_option, print_rows, with_app
+from shoptalk.commands.common import Group, json_option, limit_option, print_rows, with_app
 from shoptalk.commands.display import Column, column, money, plain_amount
 
 
-@click.group()
+@click.group(cls=Group)
 def orders() -> None:
-    """List orders."""
+    """List orders.
+
+    \b
+    Example:
+      shoptalk orders list
+    """
 
 
 @orders.command("list")
@@ -19,7 +24,12 @@ def orders() -> None:
 @json_option
 @with_app
 def list_(app: App, limit: int, as_json: bool) -> None:
-    """List orders, the newest first."""
+    """List orders, the newest first.
+
+    \b
+    Example:
+      shoptalk orders list --limit 10 --json
+    """
     from shoptalk.db.catalog import list_orders
 
     workspace_id = app.workspace_id()

@@ -4,7 +4,7 @@ from typing import Any
 
 import click
 
-from shoptalk.commands.common import json_option, print_json, print_rows, visible
+from shoptalk.commands.common import Group, json_option, print_json, print_rows, visible
 from shoptalk.commands.display import Column, column
 
 #: What a text's length is counted in, as people say it.
@@ -22,9 +22,14 @@ _COLUMNS: list[str | Column] = [
 ]
 
 
-@click.group()
+@click.group(cls=Group)
 def platforms() -> None:
-    """List what can be connected, and what each can do."""
+    """List what can be connected, and what each can do.
+
+    \b
+    Example:
+      shoptalk platforms list
+    """
 
 
 @platforms.command("list")
@@ -33,6 +38,10 @@ def list_(as_json: bool) -> None:
     """List the platforms, also those of other distributions, and what each can do.
 
     One that cannot be loaded is listed with the reason; the others are not harmed.
+
+    \b
+    Example:
+      shoptalk platforms list
     """
     from shoptalk.platforms import registry
 

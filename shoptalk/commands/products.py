@@ -7,23 +7,42 @@ from pathlib import Path
 import click
 
 from shoptalk.app import App
-from shoptalk.commands.common import json_option, print_rows, with_app
+from shoptalk.commands.common import (
+    Group,
+    json_option,
+    limit_option,
+    print_done,
+    print_rows,
+    with_app,
+)
 from shoptalk.commands.display import Column, column, count, money, plain_amount
 
 
-@click.group()
+@click.group(cls=Group)
 def products() -> None:
-    """Import and list the catalog."""
+    """Import and list the catalog.
+
+    \b
+    Examples:
+      shoptalk products import catalog.csv
+      shoptalk products list
+    """
 
 
 @products.command("import")
 @click.argument(
     "path", metavar="FILE", type=click.Path(exists=True, dir_okay=False, path_type=Path)
 )
-@click.option("--currency", default="USD", show_default=True, help="Where the file names none.")
+@click.option("--currency", default="USD", show_default=True, help="For rows that name none.")
+@json_option
 @with_app
-def import_(app: App, path: Path, currency: str) -> None:
-    """Add or update products from CSV or JSON; all of the file or nothing of it."""
+def import_(app: App, path: Path, currency: str, as_json: bool) -> None:
+    """Add or update products from CSV or JSON; all of the file or nothing of it.
+
+    \b
+    Example:
+      shoptalk products import catalog.csv --currency EUR
+    """
     from shoptalk.db.catalog import put_products
     from shoptalk.importer.catalog_file import read_catalog
 
@@ -32,14 +51,24 @@ def import_(app: App, path: Path, currency: str) -> None:
     with app.database.transaction() as session:
         number = put_products(session, workspace_id, [asdict(row) for row in rows])
     are = "is" if number == 1 else "are"
-    click.echo(f"{count(number, 'product')} {are} in the catalog from {path.name}.")
+    print_done(
+        f"{count(number, 'product')} {are} in the catalog from {path.name}.",
+        {"file": path.name, "products": number},
+        as_json=as_json,
+    )
 
 
 @products.command("list")
+@limit_option
 @json_option
 @with_app
-def list_(app: App, as_json: bool) -> None:
-    """List the catalog."""
+def list_(app: App, limit: int, as_json: bool) -> None:
+    """List the catalog.
+
+    \b
+    Example:
+      shoptalk products list --limit 10
+    """
     from shoptalk.db.catalog import list_products
 
     workspace_id = app.workspace_id()
@@ -54,7 +83,7 @@ def list_(app: App, as_json: bool) -> None:
                 "stock": product.stock,
                 "active": product.active,
             }
-            for product in list_products(session, workspace_id)
+            for product in list_products(session, workspace_id, limit=limit)
         ]
     columns = [
         column("product_id", "product id"),

@@ -30,7 +30,8 @@ def importing(what: str) -> Iterator[OnProgress]:
     )
     tasks: dict[int, TaskID] = {}
     first: dict[int, Progress] = {}
-    with Bar(*columns, console=console, disable=not console.is_terminal) as bar:
+    # Transient: what was done is printed afterwards; a spinner that stays looks like one at work.
+    with Bar(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
 
         def on_progress(channel: ChannelIntegration, progress: Progress) -> None:
             if channel.id not in tasks:
@@ -40,16 +41,21 @@ def importing(what: str) -> Iterator[OnProgress]:
                 )
                 first[channel.id] = progress
             task = bar.tasks[tasks[channel.id]]
-            speed, elapsed = task.speed, task.elapsed or 0.0
+            elapsed = task.elapsed or 0.0
             bar.update(
                 task.id,
                 left=time_left(first[channel.id], progress, elapsed=elapsed),
                 completed=progress.messages,
                 threads=progress.threads,
-                rate=f"{speed:,.0f}" if speed else "-",
+                rate=rate(first[channel.id], progress, elapsed=elapsed),
             )
 
         yield on_progress
+
+
+def rate(first: Progress, now: Progress, *, elapsed: float) -> str:
+    """Messages a second since the first report; "-" in the first second, which tells nothing."""
+    return f"{(now.messages - first.messages) / elapsed:,.0f}" if elapsed >= 1 else "-"
 
 
 def time_left(first: Progress, now: Progress, *, elapsed: float) -> str:

@@ -13,6 +13,10 @@ def reply(app: App, as_json: bool) -> None:
     """One responder pass, then exit: answers every turn that is due. Safe in cron.
 
     Exit status: 0 done (turns that must wait are tried later), 2 wrong usage or settings.
+
+    \b
+    Example:
+      shoptalk reply
     """
     responder = app.responder()
     responder.try_models_again()

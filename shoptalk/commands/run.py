@@ -36,6 +36,10 @@ def run(app: App, no_worker: bool) -> None:
     """Import and reply every POLL_INTERVAL_SECONDS until stopped (Ctrl-C or SIGTERM).
 
     On a terminal it shows a live view; elsewhere it writes log lines to stderr.
+
+    \b
+    Example:
+      shoptalk run
     """
     works = set() if no_worker else set(Work)
     run_and_tell(app, live=sys.stdout.isatty(), works=works)

@@ -24,6 +24,10 @@ def sandbox(port: int) -> None:
     """Play the platforms and an OpenAI-compatible model on this machine until stopped.
 
     Prints the environment that points shoptalk at it. Its control API is under /control.
+
+    \b
+    Example:
+      shoptalk sandbox --port 8765
     """
     from shoptalk.sandbox.server import environment, serve
 

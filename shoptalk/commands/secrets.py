@@ -3,22 +3,32 @@
 import click
 
 from shoptalk.app import App
-from shoptalk.commands.common import with_app
+from shoptalk.commands.common import Group, json_option, print_done, with_app
 
 
-@click.group()
+@click.group(cls=Group)
 def secrets() -> None:
-    """Look after the key that seals the stored credentials."""
+    """Look after the key that seals the stored credentials.
+
+    \b
+    Example:
+      shoptalk secrets rotate
+    """
 
 
 @secrets.command()
+@json_option
 @with_app
-def rotate(app: App) -> None:
+def rotate(app: App, as_json: bool) -> None:
     """Seal every channel's credentials with a new key.
 
     The key file gets a new key by itself. With SHOPTALK_SECRET_KEY put the new key first, as in
     new,old: credentials are sealed with it, and the others can be dropped afterwards. Safe to
     run again whenever it was interrupted.
+
+    \b
+    Example:
+      shoptalk secrets rotate
     """
     from shoptalk.rotation import rotate as rotate_keys
     from shoptalk.vault import KEY_FILE
@@ -31,15 +41,20 @@ def rotate(app: App) -> None:
             err=True,
         )
     channels = f"{rotated.sealed} channel{'' if rotated.sealed == 1 else 's'}"
+    document = {"sealed": rotated.sealed, "left": list(rotated.left)}
     if app.settings.shoptalk_secret_key is None:
-        click.echo(
+        print_done(
             f"Sealed the credentials of {channels} with a new key, and dropped the old one. "
-            f"Another machine on the same database needs a copy of {KEY_FILE}."
+            f"Another machine on the same database needs a copy of {KEY_FILE}.",
+            document,
+            as_json=as_json,
         )
         return
     count = app.vault.key_count
     dropped = "The second key" if count == 2 else f"The keys after it, 2 to {count},"
-    click.echo(
+    print_done(
         f"Sealed the credentials of {channels} with the first key of SHOPTALK_SECRET_KEY. "
-        f"{dropped} can be dropped now."
+        f"{dropped} can be dropped now.",
+        document,
+        as_json=as_json,
     )

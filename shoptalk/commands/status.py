@@ -24,7 +24,13 @@ LATELY = timedelta(hours=24)
 @json_option
 @with_app
 def status(app: App, as_json: bool) -> None:
-    """Show channels, queue, last runs and errors of the last 24 hours."""
+    """Show channels, queue, last runs and errors of the last 24 hours.
+
+    \b
+    Examples:
+      shoptalk status
+      shoptalk status --json
+    """
     from shoptalk.commands.live import (
         NO_CHANNEL,
         channel_columns,

@@ -15,7 +15,12 @@ SHOWN = 200  #: characters of the message
 @json_option
 @with_app
 def why(app: App, message_id: str, as_json: bool) -> None:
-    """Tell why a message was answered, or why not: every condition and its value."""
+    """Tell why a message was answered, or why not: every condition and its value.
+
+    \b
+    Example:
+      shoptalk why MESSAGE_ID
+    """
     from shoptalk.commands.conversations import customer_of
     from shoptalk.commands.display import shortened, to_the_second
     from shoptalk.db.conversations import get_message

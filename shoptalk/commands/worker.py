@@ -19,6 +19,11 @@ def worker(app: App, only: str | None) -> None:
 
     Start as many as you like, on any machine that reaches the database of DATABASE_URL and has the
     same SHOPTALK_SECRET_KEY: each takes the channels and turns that nobody else has.
+
+    \b
+    Examples:
+      shoptalk worker
+      shoptalk worker --only import
     """
     from shoptalk.commands.run import run_and_tell
 

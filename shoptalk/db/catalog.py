@@ -30,11 +30,14 @@ def has_products(session: Session, workspace_id: int) -> bool:
     return found is not None
 
 
-def list_products(session: Session, workspace_id: int) -> Sequence[Product]:
+def list_products(
+    session: Session, workspace_id: int, *, limit: int | None = None
+) -> Sequence[Product]:
     return session.scalars(
         select(Product)
         .where(Product.workspace_id == workspace_id)
         .order_by(Product.name, Product.product_id)
+        .limit(limit)
     ).all()
 
 

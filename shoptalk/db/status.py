@@ -179,7 +179,7 @@ class ChannelAnswers:
 
     conversations: int
     conversations_answered: int  #: by the AI, at least once
-    first_answered: Turn | None
+    answered: Sequence[Turn]  #: the first of them
     last_question: Message | None  #: a customer's, not of the past
 
 
@@ -196,7 +196,7 @@ def channel_answers(session: Session, channel_id: int) -> ChannelAnswers:
         conversations_answered=_count(
             session.scalar(answered.with_only_columns(func.count(Turn.conversation_id.distinct())))
         ),
-        first_answered=session.scalars(answered.order_by(Turn.id).limit(1)).one_or_none(),
+        answered=session.scalars(answered.order_by(Turn.id).limit(50)).all(),
         last_question=session.scalars(
             select(Message)
             .join(Conversation, Conversation.id == Message.conversation_id)

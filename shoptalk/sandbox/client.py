@@ -98,7 +98,11 @@ class SandboxControl:
         return int(self._object("POST", "history", _times_written(given))["messages"])
 
     def start_shoppers(self, account_id: str, count: int, **words: Any) -> list[Json]:
-        """Let customers begin to write; `words`: `seed`, `languages`, `pace`, `patience`."""
+        """Let customers begin to write.
+
+        Args:
+            words: `seed`, `languages`, `pace`, `patience`, `without`; see docs/sandbox.md.
+        """
         given = {"account_id": account_id, "count": count, **words}
         found: list[Json] = self._object("POST", "shoppers", given)["shoppers"]
         return found

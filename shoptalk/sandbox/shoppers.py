@@ -8,7 +8,7 @@ right order is what it is there to show.
 import asyncio
 import json
 from collections import Counter
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -130,12 +130,17 @@ class Crowd:
     _loop: asyncio.AbstractEventLoop | None = None
 
     def start(self, body: Any) -> dict[str, Any]:
-        given = _fields(body, {"account_id", "count", "seed", "languages", "pace", "patience"})
+        given = _fields(
+            body, {"account_id", "count", "seed", "languages", "pace", "patience", "without"}
+        )
         account_id = str(given.get("account_id", ""))
         languages = given.get("languages") or LIVE_LANGUAGES
         if isinstance(languages, str) or not all(isinstance(each, str) for each in languages):
             raise ValueError("languages is a list of codes such as en or ar")
-        pools = [[d for d in live_dialogues() if speaks(d, [language])] for language in languages]
+        without = given.get("without") or []
+        if isinstance(without, str) or not all(isinstance(each, str) for each in without):
+            raise ValueError("without is a list of ids of dialogues")
+        pools = [_spoken(language, without) for language in languages]
         for language, pool in zip(languages, pools, strict=True):
             if not pool:
                 raise ValueError(f"no shopper speaks {language!r}")
@@ -240,6 +245,12 @@ def seed_history(world: World, account_id: str, *, seed: int, count: int, until:
             )
             written += 1
     return written
+
+
+def _spoken(language: str, without: Collection[str]) -> list[Dialogue]:
+    """The live dialogues of a language, those of `without` only where there are no others."""
+    spoken = [each for each in live_dialogues() if speaks(each, [language])]
+    return [each for each in spoken if each.id not in without] or spoken
 
 
 def _picked(dialogues: Sequence[Dialogue], count: int, dice: Random) -> list[Dialogue]:

@@ -1,5 +1,6 @@
 """`shoptalk demo`: it tells the whole story, and leaves nothing behind."""
 
+import json
 import os
 import re
 import subprocess
@@ -15,6 +16,7 @@ import pytest
 from tests.patience import eventually
 
 SECONDS = 15
+CATALOG = Path(__file__).parents[2] / "shoptalk" / "sandbox" / "data" / "catalog.json"
 MAIN = "from shoptalk.cli import main; main()"
 PLATFORMS = [
     "Messenger",
@@ -128,8 +130,14 @@ def test_a_demo_of_all_ends_with_an_answer_on_each_platform(folder: Path) -> Non
     for title, conversations, answered in counts:
         assert int(conversations) >= int(answered) > 0, title
     examples, _, _ = told.partition("\n\n")
-    shown = re.findall(r"^  (\S.*)\n    \S.*: .+\n    shoptalk: .+$", examples, re.M)
-    assert shown == PLATFORMS
+    exchange = r"^  (\S.*)\n    \S.*: .+(?:\n      .+)*\n    shoptalk: (.+(?:\n      .+)*)$"
+    shown = re.findall(exchange, examples, re.M)
+    assert [title for title, _ in shown] == PLATFORMS
+    names = [each["name"] for each in json.loads(CATALOG.read_text("utf-8"))["products"]]
+    for title, answer in shown:
+        said = " ".join(answer.split())
+        assert any(name in said for name in names), f"{title}: no product in {said!r}"
+        assert "…" not in said
     assert "Why one message was not answered\n  $ shoptalk why " in demo.stdout
     nothing_is_left(folder)
 
@@ -140,7 +148,8 @@ def test_a_demo_of_all_fails_where_a_platform_got_no_answer(folder: Path) -> Non
     assert demo.returncode == 1, demo.stdout + demo.stderr
     assert demo.stderr == "Error: nobody was answered on Messenger, Web chat.\n"
     assert re.search(
-        r"^  Messenger\n    nobody was answered: m_\S+: A person at the shop answered it\.\n"
+        r"^  Messenger\n    nobody was answered: m_\S+:\s+"
+        r"A\s+person\s+at\s+the\s+shop\s+answered\s+it\.\n"
         r"  Web chat\n    nobody was answered: nobody wrote$",
         demo.stdout,
         re.M,

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from shoptalk.commands.progress import time_left
+from shoptalk.commands.progress import rate, time_left
 from shoptalk.db.channels import begin_backfill
 from shoptalk.errors import BadPayload, PlatformError, RetryLater, Throttled, TimedOut, TooMuchData
 from shoptalk.importer.history import MOST_USAGE, Progress
@@ -153,6 +153,17 @@ def test_the_time_left_goes_by_the_pace_so_far(
     first = Progress(threads=10, messages=10, share=0.1)
     now = Progress(threads=20, messages=20, share=share)
     assert time_left(first, now, elapsed=elapsed) == expected
+
+
+@pytest.mark.parametrize(
+    ("elapsed", "expected"), [(0.0, "-"), (0.001, "-"), (1.0, "1,500"), (30.0, "50")]
+)
+def test_the_rate_goes_by_all_the_time_since_the_first_report(
+    elapsed: float, expected: str
+) -> None:
+    first = Progress(threads=10, messages=10)
+    now = Progress(threads=20, messages=1510)
+    assert rate(first, now, elapsed=elapsed) == expected
 
 
 # Page sizes

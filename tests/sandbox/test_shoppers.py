@@ -117,6 +117,17 @@ def test_the_same_seed_brings_the_same_shoppers(server: SandboxServer) -> None:
     assert len(both) == 10, "a thread that exists is nobody else's"
 
 
+def test_shoppers_leave_out_the_dialogues_of_others_while_there_are_more(
+    server: SandboxServer,
+) -> None:
+    first = start(server, count=3, seed=1, languages=["en"])
+    played = [shopper["dialogue"] for shopper in first]
+    others = start(server, count=3, seed=1, languages=["en"], without=played)
+    assert not {shopper["dialogue"] for shopper in others} & set(played)
+    every = [each.id for each in live_dialogues()]
+    assert len(start(server, count=2, seed=1, languages=["en"], without=every)) == 2
+
+
 def test_a_group_is_a_burst_and_waits_for_its_answer(server: SandboxServer) -> None:
     (shopper,) = start(server, count=1, seed=1, languages=["ar-EG"])
     (dialogue,) = [each for each in live_dialogues() if each.id == shopper["dialogue"]]
