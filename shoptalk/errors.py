@@ -140,7 +140,13 @@ class ForeignLink(BadPayload):
 
 
 class ModelError(ShoptalkError):
-    """The model gave no usable answer."""
+    """The model gave no usable answer.
+
+    `server_said` are the words of its server. They may quote the question, and so a customer: they
+    are told and logged only where the question held nothing of a customer's.
+    """
+
+    server_said: str = ""
 
 
 class ModelUnavailable(ModelError):

@@ -76,11 +76,9 @@ class Asking:
             raise
         except ModelBusy as exc:
             raise self._told_to_wait(exc, news, prompt.model, conversation_id) from exc
-        except ModelStopped as exc:
-            raise self._opened(exc, prompt.model) from exc
         except ModelUnavailable as exc:
             probed = None
-            if news.successes == successes:
+            if news.successes == successes or isinstance(exc, ModelStopped):
                 probed = self._probe(news, prompt, since=probes)
             if probed is not None:
                 raise self._opened(probed, prompt.model) from exc
@@ -132,7 +130,10 @@ class Asking:
 
 
 def refused(model: Model, name: str, tools: Sequence[Tool]) -> ModelUnavailable | None:
-    """Ask a fixed question with the tools; say why it is refused, if it is."""
+    """Ask a fixed question with the tools; say why it is refused, if it is.
+
+    The server's words are part of what is said: the question holds nothing of a customer's.
+    """
     question = Prompt(
         model=name,
         instructions="This is a check that the model can be asked. Answer with one word.",
@@ -143,7 +144,8 @@ def refused(model: Model, name: str, tools: Sequence[Tool]) -> ModelUnavailable 
     try:
         model.begin(question).ask(timeout_seconds=LONGEST_PROBE.total_seconds())
     except ModelUnavailable as exc:
-        return exc
+        said = f"{exc}: {exc.server_said}" if exc.server_said else str(exc)
+        return type(exc)(said, retry_after=exc.retry_after, remedy=exc.remedy)
     except ModelError:
         return None  # it has answered, whatever that was
     return None

@@ -17,8 +17,8 @@ BEN = "7300000000000002"
 
 
 def model_fails(shop: Shop, status: int, body: str, **more: Any) -> None:
-    params = {"status": status, "body": body, **more}
-    shop.world.faults.add("http_status", match={"kind": "model"}, params=params)
+    params = {"status": status, "body": body}
+    shop.world.faults.add("http_status", match={"kind": "model"}, params=params, **more)
 
 
 def circuits_of(shop: Shop) -> list[Circuit]:
@@ -64,6 +64,27 @@ def test_what_everybody_is_refused_costs_no_turn_and_is_told(
     passes(shop, timedelta(minutes=6), step=360)
     assert [turn.outcome for turn in shop.rows(Turn)] == [Outcome.ANSWERED] * 2
     assert circuits_of(shop) == []
+
+
+@pytest.mark.parametrize("status", [400, 401, 403, 422])
+def test_a_refusal_that_quotes_the_customer_is_not_told_further(
+    shop: Shop, caplog: pytest.LogCaptureFixture, status: int
+) -> None:
+    caplog.set_level("DEBUG", logger="shoptalk")
+    shop.opens("facebook")
+    shop.customer_writes("my card is 4111 1111")
+    shop.imports()
+    shop.wait(seconds=31)
+    for _ in range(3):
+        body = '{"error": {"message": "not allowed: my card is 4111 1111"}}'
+        model_fails(shop, status, body, count=1)  # the fixed question is answered
+        shop.replies()
+        shop.wait(minutes=2)
+    [turn] = shop.rows(Turn)
+    assert (turn.outcome, circuits_of(shop)) == (Outcome.MODEL_FAILED, [])
+    assert f"HTTP {status}" in turn.error
+    told = [turn.error, *(f"{record.getMessage()} {vars(record)}" for record in caplog.records)]
+    assert not [each for each in told if "4111" in each]
 
 
 def test_after_paying_a_pass_by_hand_answers_everybody_at_once(shop: Shop) -> None:

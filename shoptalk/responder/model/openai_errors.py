@@ -62,9 +62,16 @@ class Refusal:
 
 def classify(refusal: Refusal) -> ModelError:
     """The error to raise: ModelStopped, ModelBusy, ModelRefused, or ModelUnavailable in doubt."""
+    error = _sorted(refusal)
+    if refusal.status < 500:  # a failing server's page is of no use to anybody
+        error.server_said = refusal.said
+    return error
+
+
+def _sorted(refusal: Refusal) -> ModelError:
     status, code = refusal.status, refusal.code
     known = " ".join(filter(None, [f"HTTP {status}", code and f"code {code}"]))
-    words = f"the model's server answers {known}" + (f": {refusal.said}" if refusal.said else "")
+    words = f"the model's server answers {known}"
     if code in _OF_THE_QUESTION:
         return ModelRefused(words)
     if code in _OF_THE_ACCOUNT:
@@ -99,9 +106,11 @@ def understood() -> Iterator[None]:
 
 
 def _no_json(text: str) -> ModelUnavailable:
-    said = readable(text)
-    words = "the model's server answers something else than JSON" + (f": {said}" if said else "")
-    return ModelUnavailable(words, remedy=CHECK_FORM)
+    error = ModelUnavailable(
+        "the model's server answers something else than JSON", remedy=CHECK_FORM
+    )
+    error.server_said = readable(text)
+    return error
 
 
 def unreadable(answer: Any) -> ModelError:
