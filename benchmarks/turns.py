@@ -38,6 +38,7 @@ from shoptalk.db.models import Base, ChannelIntegration
 from shoptalk.platforms.messenger import Messenger
 from shoptalk.responder.answer import Answerer
 from shoptalk.responder.deliver import Courier
+from shoptalk.responder.group_commit import GroupCommit
 from shoptalk.responder.passes import Responder
 from shoptalk.settings import Settings
 from shoptalk.vault import open_vault
@@ -146,12 +147,19 @@ class Stages:
         setattr(owner, method, watched)
 
 
-def _answer(settings: Settings, told: Any, core: int | None) -> None:
+def _work_alone(group: GroupCommit[Any, Any], item: Any) -> Any:
+    return group._work([item])[0]
+
+
+def _answer(settings: Settings, told: Any, core: int | None, grouped: bool) -> None:
     """One process: answer until nothing is due.
 
     Args:
         core: to keep to, as `taskset --cpu-list` does it; None: to none.
+        grouped: threads that write at one time share a transaction.
     """
+    if not grouped:
+        GroupCommit.__call__ = _work_alone  # type: ignore[method-assign, assignment]
     if core is not None:
         os.sched_setaffinity(0, {core})
     stages = Stages()
@@ -190,7 +198,14 @@ class Run:
 
 
 def answer_all(
-    url: str, home: Path, vendors: str, *, processes: int, concurrency: int, kept: bool
+    url: str,
+    home: Path,
+    vendors: str,
+    *,
+    processes: int,
+    concurrency: int,
+    kept: bool,
+    grouped: bool = True,
 ) -> Run:
     """Have every waiting turn answered."""
     context = multiprocessing.get_context("spawn")
@@ -199,7 +214,7 @@ def answer_all(
     for core in itertools.islice(cores, processes):
         ours, theirs = context.Pipe()
         settings = settings_for(url, home, vendors, concurrency)
-        process = context.Process(target=_answer, args=(settings, theirs, core))
+        process = context.Process(target=_answer, args=(settings, theirs, core, grouped))
         process.start()
         workers.append((process, ours))
     for _, pipe in workers:
@@ -224,13 +239,20 @@ def answer_all(
 
 
 def run(
-    turns: int, *, model_seconds: float, processes: int, concurrency: int, kept: bool = True
+    turns: int,
+    *,
+    model_seconds: float,
+    processes: int,
+    concurrency: int,
+    kept: bool = True,
+    grouped: bool = True,
 ) -> Run:
     """Fill a shop and empty it; return what it took.
 
     Args:
         kept: each process to a core of its own, as docs/scaling.md advises: threads that wait for
             one interpreter on many cores hand it on at twice the cost.
+        grouped: False leaves out group commit, to see what it saves.
 
     Raises:
         AssertionError: somebody got no reply, or two.
@@ -239,7 +261,13 @@ def run(
         fill(database, home, turns)
         with quick_vendors(model_seconds=model_seconds) as vendors:
             found = answer_all(
-                server.url, home, vendors, processes=processes, concurrency=concurrency, kept=kept
+                server.url,
+                home,
+                vendors,
+                processes=processes,
+                concurrency=concurrency,
+                kept=kept,
+                grouped=grouped,
             )
             counts = requests.get(f"{vendors}/counts", timeout=60).json()
         assert len(counts) == turns, len(counts)
@@ -298,6 +326,7 @@ def usual_stack(turns: int, *, processes: int) -> float:
 
 def measure(size: int) -> list[Figure]:
     at_once = run(size, model_seconds=0, processes=2, concurrency=30)
+    alone = run(size, model_seconds=0, processes=2, concurrency=30, grouped=False)
     slow_model = run(size, model_seconds=1, processes=1, concurrency=200)
     anywhere = run(size // 4, model_seconds=0, processes=2, concurrency=30, kept=False)
     usual = usual_stack(size, processes=2)
@@ -307,7 +336,12 @@ def measure(size: int) -> list[Figure]:
         Figure(name="turns a second, usual stack, two processes", value=usual),
         at_least("turns a second, model latency 1 s, one process", slow_model.a_second, 100),
         Figure(name="latency 0, processes not kept to a core each", value=anywhere.a_second),
+        Figure(
+            name="turns a second, with group commit / without",
+            value=at_once.a_second / alone.a_second,
+        ),
         Figure(name="CPU a turn, of the workers", value=1000 * at_once.cpu / size, unit="ms"),
+        Figure(name="the same without group commit", value=1000 * alone.cpu / size, unit="ms"),
         *(
             Figure(name=f"  {stage}", value=1000 * seconds / size, unit="ms")
             for stage, seconds in at_once.stages.items()

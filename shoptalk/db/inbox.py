@@ -86,34 +86,36 @@ _UPSERT_CONVERSATIONS = text("""
 """)
 
 # Stores messages and counts the new ones in one go, so that no row has to come back. What is
-# told of each conversation: how many are new, and which of them may be our own.
-_INSERT_MESSAGES = text("""
+# told of each conversation: how many are new, and which of them may be our own. Written for the
+# driver: `b` sends an array in binary form, as text it costs five times the processor time.
+_INSERT_MESSAGES = """
     WITH touched AS (
         INSERT INTO messages (
             workspace_id, conversation_id, message_id, content, sender_type, is_old, reply_sent,
             outcome, created_at, imported_at, content_type, attachments, reply_to, sequence_no)
         SELECT
-            :workspace_id, row.conversation_id, row.message_id, row.content, row.sender_type,
-            row.created_at < :cut_over, row.created_at < :cut_over,
-            CASE WHEN row.created_at < :cut_over AND row.sender_type = 'customer'
-                THEN CAST(:history AS text) END,
-            row.created_at, :imported_at, row.content_type, row.attachments, row.reply_to,
+            %(workspace_id)s, row.conversation_id, row.message_id, row.content, row.sender_type,
+            row.created_at < %(cut_over)s, row.created_at < %(cut_over)s,
+            CASE WHEN row.created_at < %(cut_over)s AND row.sender_type = 'customer'
+                THEN CAST(%(history)s AS text) END,
+            row.created_at, %(imported_at)s, row.content_type, row.attachments, row.reply_to,
             row.sequence_no
         FROM unnest(
-            CAST(:conversation_ids AS bigint[]), CAST(:message_ids AS text[]),
-            CAST(:contents AS text[]), CAST(:senders AS text[]), CAST(:created AS timestamptz[]),
-            CAST(:types AS text[]), CAST(:attachments AS jsonb[]), CAST(:reply_tos AS text[]),
-            CAST(:sequence_nos AS bigint[])
+            CAST(%(conversation_ids)b AS bigint[]), CAST(%(message_ids)b AS text[]),
+            CAST(%(contents)b AS text[]), CAST(%(senders)b AS text[]),
+            CAST(%(created)b AS timestamptz[]), CAST(%(types)b AS text[]),
+            CAST(%(attachments)b AS jsonb[]), CAST(%(reply_tos)b AS text[]),
+            CAST(%(sequence_nos)b AS bigint[])
         ) AS row (conversation_id, message_id, content, sender_type, created_at, content_type,
             attachments, reply_to, sequence_no)
         ON CONFLICT (message_id) DO UPDATE SET created_at = excluded.created_at,
-            sequence_no = CASE WHEN messages.imported_at >= CAST(:unread_since AS timestamptz)
+            sequence_no = CASE WHEN messages.imported_at >= CAST(%(unread_since)s AS timestamptz)
                 AND messages.turn_id IS NULL
                 THEN excluded.sequence_no ELSE messages.sequence_no END
             -- ours was stored with our own time when it was sent; the platform's is the true one
             WHERE (messages.sender_type = 'agent' AND messages.created_at <> excluded.created_at)
             -- what was stored before others of its second were read takes its place among them
-            OR (messages.imported_at >= CAST(:unread_since AS timestamptz)
+            OR (messages.imported_at >= CAST(%(unread_since)s AS timestamptz)
                 AND messages.turn_id IS NULL)
         RETURNING conversation_id, message_id, sender_type, created_at, xmax = 0 AS is_new
     ), fresh AS (
@@ -134,7 +136,7 @@ _INSERT_MESSAGES = text("""
     RETURNING fresh.size, CASE
         WHEN EXISTS (SELECT FROM deliveries WHERE conversation_id = conversations.id)
         THEN fresh.ours END AS ours
-""")
+"""
 
 # First, as a poll does, so that nobody who stores holds a conversation and waits for the channel.
 _LOCK_CHANNEL = text("SELECT FROM channel_integrations WHERE id = :channel_id FOR NO KEY UPDATE")
@@ -281,25 +283,29 @@ def _insert(
     unique = {row[1].message_id: row for row in reversed(messages)}
     ordered = [unique[message_id] for message_id in sorted(unique)]
     inbound = [message for _, message, _ in ordered]
-    touched = session.execute(
-        _INSERT_MESSAGES,
-        {
-            "workspace_id": channel.workspace_id,
-            "cut_over": channel.connected_at,
-            "unread_since": channel.unread_since,
-            "history": Outcome.HISTORY,
-            "imported_at": imported_at,
-            "conversation_ids": _array([str(conversation_id) for conversation_id, _, _ in ordered]),
-            "message_ids": _array([message.message_id for message in inbound]),
-            "contents": _array([message.text for message in inbound]),
-            "senders": _array([message.sender_type for message in inbound]),
-            "created": _array([str(message.created_at) for message in inbound]),
-            "types": _array([message.content_type for message in inbound]),
-            "attachments": _array([_attachments(message) for message in inbound]),
-            "reply_tos": [message.reply_to for message in inbound],
-            "sequence_nos": _array([str(sequence_no) for _, _, sequence_no in ordered]),
-        },
-    ).all()
+    touched = (
+        session.connection()
+        .exec_driver_sql(
+            _INSERT_MESSAGES,
+            {
+                "workspace_id": channel.workspace_id,
+                "cut_over": channel.connected_at,
+                "unread_since": channel.unread_since,
+                "history": str(Outcome.HISTORY),
+                "imported_at": imported_at,
+                "conversation_ids": [conversation_id for conversation_id, _, _ in ordered],
+                "message_ids": [message.message_id for message in inbound],
+                "contents": [message.text for message in inbound],
+                "senders": [str(message.sender_type) for message in inbound],
+                "created": [message.created_at for message in inbound],
+                "types": [str(message.content_type) for message in inbound],
+                "attachments": [_attachments(message) for message in inbound],
+                "reply_tos": [message.reply_to for message in inbound],
+                "sequence_nos": [sequence_no for _, _, sequence_no in ordered],
+            },
+        )
+        .all()
+    )
     ours = [message_id for row in touched for message_id in row.ours or ()]
     if ours:
         recognise_our_own(session, ours, check_at=check_at, now=imported_at, channel_id=channel.id)
@@ -310,16 +316,3 @@ def _attachments(message: InboundMessage) -> str:
     if not message.attachments:
         return "[]"
     return json.dumps([attachment.as_json() for attachment in message.attachments])
-
-
-def _array(texts: Sequence[str]) -> str:
-    """PostgreSQL's text form of an array. psycopg makes it too, at many times the price.
-
-    Args:
-        texts: at least one, and without NUL, which no column can hold: it stands between them
-            while all are escaped at once.
-
-    Source: https://www.postgresql.org/docs/current/arrays.html#ARRAYS-IO
-    """
-    escaped = "\0".join(texts).replace("\\", "\\\\").replace('"', '\\"')
-    return '{"' + escaped.replace("\0", '","') + '"}'

@@ -66,4 +66,4 @@ def _asked_for(
         return message if is_kept else None
     if not attachments:
         return message
-    return replace(message, attachments=attachments, content_type=attachments[0].kind)
+    return message._replace(attachments=attachments, content_type=attachments[0].kind)

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -144,11 +144,10 @@ def _storable_message(message: InboundMessage) -> InboundMessage:
     """The message itself where it can be stored as it is, which is nearly always."""
     text, message_id = storable(message.text), storable(message.message_id)
     reply_to = _storable_or_none(message.reply_to)
-    is_same = (text, message_id, reply_to) == (message.text, message.message_id, message.reply_to)
-    if is_same and not message.attachments:
+    is_same = text is message.text and message_id is message.message_id
+    if is_same and reply_to is message.reply_to and not message.attachments:
         return message
-    return replace(
-        message,
+    return message._replace(
         message_id=message_id,
         text=text,
         attachments=[_storable_attachment(attachment) for attachment in message.attachments],

@@ -10,6 +10,7 @@ from email.utils import parsedate_to_datetime
 from typing import Any
 from urllib.parse import SplitResult, quote, urlsplit
 
+import orjson
 import requests
 from requests.auth import AuthBase
 from urllib3.exceptions import ConnectTimeoutError, NewConnectionError
@@ -133,6 +134,10 @@ def usable_token(platform: str, account: Account, *, called: str = "access token
 
 def json_in(content: bytes) -> Any:
     """The JSON value in `content`, None where there is none."""
+    try:
+        return orjson.loads(content)
+    except orjson.JSONDecodeError:
+        pass  # it may be a half of a surrogate pair, or another thing that only json lets pass
     try:
         return json.loads(content)
     except (ValueError, RecursionError):  # not JSON, not Unicode, or nested to no end
