@@ -35,8 +35,10 @@ from shoptalk.importer.catalog.values import (
     stock_of,
     text_of,
 )
+from shoptalk.importer.catalog.workbook import workbook_records
 from shoptalk.importer.files.json_values import starts_as_json
-from shoptalk.importer.files.source import read_source, shown
+from shoptalk.importer.files.kinds import is_workbook, markup_kind
+from shoptalk.importer.files.source import as_source, read_bytes, shown
 
 T = TypeVar("T")
 
@@ -92,7 +94,7 @@ def read_catalog(path: Path, default_currency: str) -> Catalog:
             text = f'product_id "{shown(row.product_id)}" is already {places[row.product_id]}'
             notes.mistake(where.line, where.column, text)
             continue
-        places[row.product_id] = f"on line {record.line}"
+        places[row.product_id] = f"{notes.row} {record.line}"
         took_default += _is_empty(record.fields.get("currency"))
         rows.append(row)
     notes.refuse()
@@ -100,8 +102,15 @@ def read_catalog(path: Path, default_currency: str) -> Catalog:
 
 
 def _records(path: Path, notes: Notes) -> Iterator[Record]:
-    source = read_source(path)
-    return json_records(source, notes) if starts_as_json(source) else csv_records(source, notes)
+    data = read_bytes(path)
+    if is_workbook(data):
+        return workbook_records(data, notes)
+    source = as_source(path, data)
+    if starts_as_json(source):
+        return json_records(source, notes)
+    if kind := markup_kind(source.text):
+        raise UsageError(f"{path} is {kind.name}: {kind.remedy}")
+    return csv_records(source, notes)
 
 
 def _is_empty(field: Field | None) -> bool:

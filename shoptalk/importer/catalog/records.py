@@ -74,6 +74,10 @@ class Notes:
     def mistakes(self) -> int:
         return len(self._mistakes)
 
+    @property
+    def row(self) -> str:
+        return "on line" if self._sheet is None else "in row"
+
     def stands_in(self, sheet: str) -> None:
         """From now on places are cells of this sheet of a workbook."""
         self._sheet = sheet
