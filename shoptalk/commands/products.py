@@ -73,7 +73,8 @@ def import_(app: App, path: Path, currency: str, as_json: bool) -> None:
     if change.others:
         stay = "stays" if change.others == 1 else "stay"
         click.echo(f"{count(change.others, 'other product')} that the file lacks {stay} for sale.")
-    click.echo(_currencies_taken(catalog))
+    if catalog.rows:
+        click.echo(_currencies_taken(catalog))
 
 
 def _warn(catalog: "Catalog") -> None:
@@ -110,8 +111,8 @@ def _currencies_taken(catalog: "Catalog") -> str:
     if len(numbers) > 1:
         taken = ", ".join(f"{code} ({number:,})" for code, number in numbers.items())
     else:
-        taken = "".join(numbers) or catalog.default_currency
-    if not catalog.took_default and catalog.rows:
+        taken = "".join(numbers)
+    if not catalog.took_default:
         return f"Currency: {taken}."
     lacking = "the file" if catalog.took_default == len(catalog.rows) else "some of the file"
     return (

@@ -108,6 +108,10 @@ class TestColumns:
         text = f"product_id,name,price,{header}\nb1,Bottle,1,{cells}\n"
         assert [str(column) for column in catalog_of(path, text).ignored] == said
 
+    def test_a_name_that_is_nearly_the_missing_one_is_said(self, path: Path) -> None:
+        (mistake,) = mistakes_of(path, "product_id,name,Prise\nb1,Bottle,1\n")
+        assert mistake.startswith("line 1, column 1: the header row has no column price, but prise")
+
     def test_fields_of_json_that_no_product_has_are_said(self, path: Path) -> None:
         good = {"product_id": "p1", "name": "Bottle", "price": 1, "options": []}
         products = [good | {"Stock": 1}, good | {"product_id": "p2", "image": "a.png", "Stock": 2}]

@@ -1,6 +1,7 @@
 """Rows under a header: what CSV files and workbooks have in common."""
 
 import csv
+import difflib
 import io
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -80,8 +81,11 @@ def check_header(header: Header, notes: Notes) -> None:
         elif header.columns[field] != position:
             raise notes.error_at(header.line, position + 1, f"the column {field} is there twice")
     if header.missing:
+        lacking = header.missing[0]
+        near = difflib.get_close_matches(lacking, map(column_name, header.names), n=1, cutoff=0.7)
+        instead = f", but {near[0]}" if near else ""
         problem = (
-            f"the header row has no column {header.missing[0]}; a catalog has {', '.join(FIELDS)}"
+            f"the header row has no column {lacking}{instead}; a catalog has {', '.join(FIELDS)}"
         )
         raise notes.error_at(header.line, 1, problem)
     notes.ignore(list(dict.fromkeys(filter(None, ignored))), header.columns)
