@@ -241,6 +241,36 @@ class TestImport:
         [conversation] = shop.rows(Conversation)
         assert conversation.customer_phone == "+447700900123"
 
+    @pytest.mark.parametrize(
+        ("start", "code", "stored", "says"),
+        [
+            ("25/3/28, 08:30", 2, 0, "the first (Do you deliver?) on 2028-03-25 08:30 UTC: see"),
+            ("25/3/28, 08:30", 2, 0, "2 messages of it would be later than now, "),
+            ("05/10/2026, 09:20", 2, 0, "on 2026-10-05 09:20 UTC"),
+            ("05/10/2026, 09:14", 0, 2, ""),  # a phone's clock may be ahead of ours
+        ],
+    )  # fmt: skip
+    def test_a_chat_later_than_now_is_refused_and_not_stored_as_new(
+        self,
+        shop: Shop,
+        terminal: Terminal,
+        tmp_path: Path,
+        start: str,
+        code: int,
+        stored: int,
+        says: str,
+    ) -> None:
+        open_number(shop)
+        connect = ("channels", "connect", "whatsapp", "--account-id", NUMBER)
+        done(terminal.types(*connect, "--access-token", NUMBER_TOKEN))
+        chat = tmp_path / "chat.txt"
+        chat.write_text(f"{start} - Ann: Do you deliver?\n{start} - Corner Shop: Yes\n")
+        how = ("--shop-name", "Corner Shop", "--customer-phone", "+447700900123")
+        words = ("import", "--channel", NUMBER, "--file", str(chat), *how, "--date-order", "DMY")
+        screen = terminal.types(*words)
+        assert (screen.code, len(shop.rows(Message))) == (code, stored), screen
+        assert says in screen.err
+
     def test_a_channel_that_lists_nothing_reads_no_history(
         self, shop: Shop, terminal: Terminal
     ) -> None:
