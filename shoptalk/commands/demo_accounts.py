@@ -171,10 +171,11 @@ def _fill_catalog(stage: Stage) -> int:
     from shoptalk.importer.catalog_file import read_catalog
 
     with as_file(files("shoptalk.sandbox") / "data" / "catalog.json") as path:
-        rows = read_catalog(path, default_currency="USD")
+        rows = read_catalog(path, default_currency="USD").rows
     workspace_id = stage.app.workspace_id()
     with stage.app.database.transaction() as session:
-        return put_products(session, workspace_id, [asdict(row) for row in rows])
+        put_products(session, workspace_id, [asdict(row) for row in rows])
+    return len(rows)
 
 
 def all_of(names: Sequence[str]) -> str:

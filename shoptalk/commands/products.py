@@ -1,8 +1,10 @@
 """`shoptalk products`: the catalog."""
 
+from collections import Counter
 from dataclasses import asdict
 from decimal import Decimal
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -11,11 +13,16 @@ from shoptalk.commands.common import (
     Group,
     json_option,
     limit_option,
-    print_done,
+    print_json,
     print_rows,
+    visible,
     with_app,
 )
 from shoptalk.commands.display import Column, column, count, money, plain_amount
+
+if TYPE_CHECKING:
+    from shoptalk.db.catalog import CatalogChange
+    from shoptalk.importer.catalog_file import Catalog
 
 
 @click.group(cls=Group)
@@ -37,7 +44,10 @@ def products() -> None:
 @json_option
 @with_app
 def import_(app: App, path: Path, currency: str, as_json: bool) -> None:
-    """Add or update products from CSV or JSON; all of the file or nothing of it.
+    """Add or update products from CSV, Excel (.xlsx) or JSON; all of the file or nothing of it.
+
+    What a product has is in docs/import-format.md. Columns that no product has are named and
+    passed over, and so is what was taken otherwise than the file has it.
 
     \b
     Example:
@@ -46,15 +56,68 @@ def import_(app: App, path: Path, currency: str, as_json: bool) -> None:
     from shoptalk.db.catalog import put_products
     from shoptalk.importer.catalog_file import read_catalog
 
-    rows = read_catalog(path, default_currency=currency)
+    catalog = read_catalog(path, default_currency=currency)
     workspace_id = app.workspace_id()
     with app.database.transaction() as session:
-        number = put_products(session, workspace_id, [asdict(row) for row in rows])
+        change = put_products(session, workspace_id, [asdict(row) for row in catalog.rows])
+    _warn(catalog)
+    if as_json:
+        print_json(_import_document(path, catalog, change))
+        return
+    number = len(catalog.rows)
     are = "is" if number == 1 else "are"
-    print_done(
-        f"{count(number, 'product')} {are} in the catalog from {path.name}.",
-        {"file": path.name, "products": number},
-        as_json=as_json,
+    click.echo(f"{count(number, 'product')} {are} in the catalog from {path.name}.")
+    click.echo(
+        f"{change.added:,} added, {change.changed:,} changed, {change.unchanged:,} unchanged."
+    )
+    if change.others:
+        stay = "stays" if change.others == 1 else "stay"
+        click.echo(f"{count(change.others, 'other product')} that the file lacks {stay} for sale.")
+    if catalog.rows:
+        click.echo(_currencies_taken(catalog))
+
+
+def _warn(catalog: "Catalog") -> None:
+    """Say on stderr what the owner may not have meant."""
+    from shoptalk.importer.catalog_file import at_most
+
+    if catalog.ignored:
+        names = at_most([str(column) for column in catalog.ignored])
+        click.echo(visible(f"ignored columns: {', '.join(names)}"), err=True)
+    for line in at_most(catalog.warnings):
+        click.echo(visible(line), err=True)
+
+
+def _import_document(path: Path, catalog: "Catalog", change: "CatalogChange") -> dict[str, Any]:
+    return {
+        "file": path.name,
+        "products": len(catalog.rows),
+        **asdict(change),
+        "currencies": _by_currency(catalog),
+        "took_default_currency": catalog.took_default,
+        "ignored_columns": [
+            {"name": column.name, "did_you_mean": column.meant} for column in catalog.ignored
+        ],
+        "warnings": catalog.warnings,
+    }
+
+
+def _by_currency(catalog: "Catalog") -> dict[str, int]:
+    return dict(Counter(row.currency for row in catalog.rows).most_common())
+
+
+def _currencies_taken(catalog: "Catalog") -> str:
+    numbers = _by_currency(catalog)
+    if len(numbers) > 1:
+        taken = ", ".join(f"{code} ({number:,})" for code, number in numbers.items())
+    else:
+        taken = "".join(numbers)
+    if not catalog.took_default:
+        return f"Currency: {taken}."
+    lacking = "the file" if catalog.took_default == len(catalog.rows) else "some of the file"
+    return (
+        f"Currency: {taken}. {lacking.capitalize()} names none, so --currency "
+        f"{catalog.default_currency} was taken."
     )
 
 

@@ -1,6 +1,7 @@
 """Queries on products and orders. Callers own the transaction; nothing here commits."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -41,11 +42,40 @@ def list_products(
     ).all()
 
 
-def put_products(session: Session, workspace_id: int, rows: Iterable[Mapping[str, Any]]) -> int:
-    """Add products or bring them up to date, by product_id; return how many."""
+@dataclass(frozen=True, slots=True)
+class CatalogChange:
+    """What an import did to the catalog."""
+
+    added: int
+    changed: int
+    unchanged: int
+    others: int  #: active products that were not named, and stay as they are
+
+
+def put_products(
+    session: Session, workspace_id: int, rows: Iterable[Mapping[str, Any]]
+) -> CatalogChange:
+    """Add products or bring them up to date, by product_id; say what that changed."""
     values = [{"workspace_id": workspace_id, **row} for row in rows]
-    if not values:
-        return 0
+    there = {product.product_id: product for product in list_products(session, workspace_id)}
+    known = [each for each in values if each["product_id"] in there]
+    unchanged = sum(
+        all(getattr(there[each["product_id"]], name) == each[name] for name in _TAKEN_OVER)
+        for each in known
+    )
+    named = {each["product_id"] for each in values}
+    change = CatalogChange(
+        added=len(values) - len(known),
+        changed=len(known) - unchanged,
+        unchanged=unchanged,
+        others=sum(each.active and each.product_id not in named for each in there.values()),
+    )
+    if values:
+        _upsert(session, values)
+    return change
+
+
+def _upsert(session: Session, values: Sequence[Mapping[str, Any]]) -> None:
     statement = insert(Product)
     session.execute(
         statement.on_conflict_do_update(
@@ -54,7 +84,6 @@ def put_products(session: Session, workspace_id: int, rows: Iterable[Mapping[str
         ),
         values,
     )
-    return len(values)
 
 
 def lock_conversation(session: Session, conversation_id: int) -> Conversation:

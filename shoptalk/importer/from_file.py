@@ -15,11 +15,13 @@ from shoptalk.db.runs import add_run
 from shoptalk.db.wakeup import Wakeup, WakeupKind, wake
 from shoptalk.errors import UsageError
 from shoptalk.importer.files import FileOptions, FileThread, read_file
+from shoptalk.importer.files.source import shown
 from shoptalk.importer.report import RunReport
 from shoptalk.importer.threads import rows_of
 from shoptalk.platforms.base import ThreadSlice
 from shoptalk.types import OUR_SIDE, InboundMessage
 
+CLOCKS_DIFFER_BY = timedelta(minutes=15)  #: a phone's that is ahead of ours; less than any zone
 FILE_TIMES_DIFFER_BY = timedelta(minutes=2)  #: they are cut to the minute, by another clock
 
 
@@ -51,6 +53,7 @@ def import_file(
         if not any(thread.messages for thread in content.threads):
             raise UsageError(f"{path}: no record of it can be read, for instance: {one}.")
         report.notes.append(f"{report.unreadable} records cannot be read, for instance: {one}")
+    _refuse_the_future(path, content.threads, now)
     rows = [
         rows_of(_slice(thread), thread.messages[::-1], history_complete=False)
         for thread in content.threads
@@ -63,6 +66,28 @@ def import_file(
         report.finish(now=now)
         add_run(session, report.as_row())
     return report
+
+
+def _refuse_the_future(path: Path, threads: Sequence[FileThread], now: datetime) -> None:
+    """Refuse a file whose times are read wrongly: as new messages, they would be answered.
+
+    Raises:
+        UsageError: a message would be later than now.
+    """
+    late = [
+        (message.created_at, message.text)
+        for thread in threads
+        for message in thread.messages
+        if message.created_at > now + CLOCKS_DIFFER_BY
+    ]
+    if late:
+        moment, text = min(late)
+        also = f"{len(late):,} messages of it" if len(late) > 1 else "a message of it"
+        raise UsageError(
+            f"{path}: {also} would be later than now, the first ({shown(text)}) on "
+            f"{moment:%Y-%m-%d %H:%M} UTC: see whether its dates are right; of an exported "
+            "chat, give --date-order and --timezone as the phone had them"
+        )
 
 
 def _slice(thread: FileThread) -> ThreadSlice:

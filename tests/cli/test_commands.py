@@ -241,6 +241,36 @@ class TestImport:
         [conversation] = shop.rows(Conversation)
         assert conversation.customer_phone == "+447700900123"
 
+    @pytest.mark.parametrize(
+        ("start", "code", "stored", "says"),
+        [
+            ("25/3/28, 08:30", 2, 0, "the first (Do you deliver?) on 2028-03-25 08:30 UTC: see"),
+            ("25/3/28, 08:30", 2, 0, "2 messages of it would be later than now, "),
+            ("05/10/2026, 09:20", 2, 0, "on 2026-10-05 09:20 UTC"),
+            ("05/10/2026, 09:14", 0, 2, ""),  # a phone's clock may be ahead of ours
+        ],
+    )  # fmt: skip
+    def test_a_chat_later_than_now_is_refused_and_not_stored_as_new(
+        self,
+        shop: Shop,
+        terminal: Terminal,
+        tmp_path: Path,
+        start: str,
+        code: int,
+        stored: int,
+        says: str,
+    ) -> None:
+        open_number(shop)
+        connect = ("channels", "connect", "whatsapp", "--account-id", NUMBER)
+        done(terminal.types(*connect, "--access-token", NUMBER_TOKEN))
+        chat = tmp_path / "chat.txt"
+        chat.write_text(f"{start} - Ann: Do you deliver?\n{start} - Corner Shop: Yes\n")
+        how = ("--shop-name", "Corner Shop", "--customer-phone", "+447700900123")
+        words = ("import", "--channel", NUMBER, "--file", str(chat), *how, "--date-order", "DMY")
+        screen = terminal.types(*words)
+        assert (screen.code, len(shop.rows(Message))) == (code, stored), screen
+        assert says in screen.err
+
     def test_a_channel_that_lists_nothing_reads_no_history(
         self, shop: Shop, terminal: Terminal
     ) -> None:
@@ -441,6 +471,63 @@ class TestCatalog:
         assert (float(kettle["price"]), kettle["currency"]) == (45, "USD")
         assert (kettle["stock"], kettle["active"]) == (None, False)
         assert (pot["name"], float(pot["price"]), pot["active"]) == ("إبريق", 12.5, True)
+
+    def test_an_import_says_what_it_changed_and_what_it_took(
+        self, terminal: Terminal, tmp_path: Path
+    ) -> None:
+        first, second = tmp_path / "first.csv", tmp_path / "second.csv"
+        first.write_text("product_id,name,price\nk1,Kettle,49.90\nk2,Cup,5\nk3,Pot,7\n")
+        second.write_text(
+            "product_id,name,price,currency,Stok\n"
+            "k1,Kettle,49.9,USD,\nk2,Cup,6,EUR,\nk4,Tea,1,EUR,9\n"
+        )
+        assert done(terminal.types("products", "import", str(first))).out.splitlines() == [
+            "3 products are in the catalog from first.csv.",
+            "3 added, 0 changed, 0 unchanged.",
+            "Currency: USD. The file names none, so --currency USD was taken.",
+        ]
+        screen = terminal.types("products", "import", str(second))
+        assert screen.code == 0
+        assert screen.err == "ignored columns: Stok (did you mean stock?)\n"
+        assert screen.out.splitlines() == [
+            "3 products are in the catalog from second.csv.",
+            "1 added, 1 changed, 1 unchanged.",
+            "1 other product that the file lacks stays for sale.",
+            "Currency: EUR (2), USD (1).",
+        ]
+
+    def test_an_import_as_json_says_the_same(self, terminal: Terminal, tmp_path: Path) -> None:
+        table = tmp_path / "catalog.csv"
+        table.write_text("product_id,name,price,Stok,stock\nk1,Kettle,49.90,1,-2\n")
+        screen = terminal.types("products", "import", str(table), "--currency", "egp", "--json")
+        warning = "line 2, column 5: stock -2 is taken as 0"
+        assert (screen.code, screen.err) == (0, f"ignored columns: Stok\n{warning}\n")
+        assert screen.document == {
+            "file": table.name,
+            "products": 1,
+            "added": 1,
+            "changed": 0,
+            "unchanged": 0,
+            "others": 0,
+            "currencies": {"EGP": 1},
+            "took_default_currency": 1,
+            "ignored_columns": [{"name": "Stok", "did_you_mean": None}],
+            "warnings": [warning],
+        }
+
+    def test_a_catalog_with_mistakes_changes_nothing_and_lists_them(
+        self, terminal: Terminal, tmp_path: Path
+    ) -> None:
+        table = tmp_path / "catalog.csv"
+        table.write_text("product_id,name,price\nk1,Kettle,49.90\nk2,,x\n")
+        screen = terminal.types("products", "import", str(table))
+        assert (screen.code, screen.out) == (2, "")
+        assert screen.err.splitlines() == [
+            f"Error: {table} has 2 mistakes, so nothing of it was imported:",
+            "  line 3, column 2: name is missing",
+            "  line 3, column 3: price must be a number with a decimal point, like 12.50",
+        ]
+        assert done(terminal.types("products", "list", "--json")).document == []
 
     def test_orders_are_listed_with_their_money(self, shop: Shop, terminal: Terminal) -> None:
         done(terminal.types("orders", "list"), "There is no order yet.")

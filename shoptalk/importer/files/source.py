@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from shoptalk.errors import UsageError
+from shoptalk.importer.files.kinds import kind_of
 
 _LONGEST_SHOWN = 60  #: characters of the file's own words in an error
 
@@ -48,13 +49,30 @@ def read_source(path: Path) -> Source:
     Raises:
         UsageError: the file is missing, empty, packed, or not text.
     """
+    return as_source(path, read_bytes(path))
+
+
+def read_bytes(path: Path) -> bytes:
+    """Read a file of any kind.
+
+    Raises:
+        UsageError: it is missing or may not be read.
+    """
     try:
-        data = path.read_bytes()
+        return path.read_bytes()
     except (OSError, ValueError) as exc:  # ValueError: a path with NUL in it
         reason = exc.strerror if isinstance(exc, OSError) and exc.strerror else "bad name"
         raise UsageError(f"{path} cannot be read: {reason}") from exc
-    if data.startswith(b"PK\x03\x04"):
-        raise UsageError(f"{path} is a zip archive: unpack it and give the file inside")
+
+
+def as_source(path: Path, data: bytes) -> Source:
+    """The text that a file's bytes are.
+
+    Raises:
+        UsageError: they are none; says what they are where that is known.
+    """
+    if kind := kind_of(data):
+        raise UsageError(f"{path} is {kind.name}: {kind.remedy}")
     encoding = "utf-16" if data.startswith((BOM_UTF16_LE, BOM_UTF16_BE)) else "utf-8-sig"
     try:
         text = data.decode(encoding)
