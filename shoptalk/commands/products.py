@@ -66,7 +66,8 @@ def import_(app: App, path: Path, currency: str, as_json: bool) -> None:
         return
     number = len(catalog.rows)
     are = "is" if number == 1 else "are"
-    click.echo(f"{count(number, 'product')} {are} in the catalog from {path.name}.")
+    sentence = f"{count(number, 'product')} {are} in the catalog from {path.name}."
+    click.echo(visible(sentence))
     click.echo(
         f"{change.added:,} added, {change.changed:,} changed, {change.unchanged:,} unchanged."
     )

@@ -475,14 +475,14 @@ class TestCatalog:
     def test_an_import_says_what_it_changed_and_what_it_took(
         self, terminal: Terminal, tmp_path: Path
     ) -> None:
-        first, second = tmp_path / "first.csv", tmp_path / "second.csv"
+        first, second = tmp_path / "first\x1b[2J.csv", tmp_path / "second.csv"
         first.write_text("product_id,name,price\nk1,Kettle,49.90\nk2,Cup,5\nk3,Pot,7\n")
         second.write_text(
             "product_id,name,price,currency,Stok\n"
             "k1,Kettle,49.9,USD,\nk2,Cup,6,EUR,\nk4,Tea,1,EUR,9\n"
         )
         assert done(terminal.types("products", "import", str(first))).out.splitlines() == [
-            "3 products are in the catalog from first.csv.",
+            "3 products are in the catalog from first\\u001b[2J.csv.",
             "3 added, 0 changed, 0 unchanged.",
             "Currency: USD. The file names none, so --currency USD was taken.",
         ]
