@@ -77,6 +77,17 @@ def open_vault(secret_key: SecretStr | None, home: Path) -> Vault:
     return Vault(path.read_text())
 
 
+def has_no_key(home: Path) -> bool:
+    """Whether the key file is missing, and not merely out of reach."""
+    try:
+        (home / KEY_FILE).stat()
+    except FileNotFoundError:
+        return True
+    except OSError:
+        return False
+    return False
+
+
 def add_new_key(home: Path) -> None:
     """Put a new key before those in the key file: it seals from now on, all of them open."""
     path = home / KEY_FILE
