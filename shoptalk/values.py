@@ -24,6 +24,14 @@ def trimmed(value: str) -> str:
     return value[start:end]
 
 
+def left_out(value: str) -> list[str]:
+    """What `trimmed` takes away: each character by its name, once."""
+    kept = trimmed(value)
+    start = value.find(kept)
+    away = value[:start] + value[start + len(kept) :]
+    return list(dict.fromkeys(_named(character) for character in away))
+
+
 def secret(value: str) -> str:
     """A key or token: printable ASCII without spaces.
 
@@ -96,5 +104,6 @@ def _refuse(value: str, is_wrong: Callable[[str], bool]) -> None:
 
 def _named(character: str) -> str:
     """Its name where it is visible to nobody, or an odd one; of a letter only its kind."""
-    name = unicodedata.name(character, f"control character {ord(character):#04x}")
-    return f"the character {name} (U+{ord(character):04X})"
+    name = unicodedata.name(character, "")
+    known = f"character {name}" if name else f"control character {ord(character):#04x}"
+    return f"the {known} (U+{ord(character):04X})"
