@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 from requests.adapters import HTTPAdapter
 
-from shoptalk.db import channels as channel_rows
 from shoptalk.db import schema
 from shoptalk.db.chat_tables import ChatTables
 from shoptalk.db.engine import Database, connect
 from shoptalk.db.models import ChannelIntegration
 from shoptalk.db.presence import Presence
 from shoptalk.db.sealed import count_sealed
+from shoptalk.db.workspaces import find_workspace
 from shoptalk.errors import UsageError
 from shoptalk.importer.pace import Pace
 from shoptalk.importer.plan import PollPlan
@@ -147,8 +147,13 @@ class App:
         return self.vault
 
     def workspace_id(self) -> int:
+        """The shop that WORKSPACE names.
+
+        Raises:
+            UsageError: there is none of that name.
+        """
         with self.database.transaction() as session:
-            return channel_rows.get_workspace(session, self.settings.workspace).id
+            return find_workspace(session, self.settings.workspace).id
 
     def platform(self, name: str, account: Account) -> Platform:
         """An adapter for credentials that may not be stored (yet)."""

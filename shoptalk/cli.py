@@ -21,6 +21,7 @@ COMMANDS = {
     "db": ("db:db", "Create or migrate the database schema."),
     "channels": ("channels:channels", "Connect, list, test and disconnect accounts."),
     "platforms": ("platforms:platforms", "List what can be connected, and what each can do."),
+    "workspaces": ("workspaces:workspaces", "List the shops of the database, make another."),
     "import": ("imports:import_", "One import pass, then exit. Safe in cron."),
     "reply": ("reply:reply", "One responder pass, then exit. Safe in cron."),
     "backfill": ("imports:backfill", "Import a channel's history again, resumable."),
