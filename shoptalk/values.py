@@ -89,6 +89,10 @@ def database_address(value: str) -> str:
     _refuse(value, lambda character: character != " " and _is_deceptive(character))
     if value[:1] in {'"', "'"}:
         raise ValueError("stands in quotes: leave them away")
+    # Split at the wrong place, a part of the password would be told as the host's name.
+    after_user = value.partition("://")[2].partition("?")[0].partition(":")[2]
+    if after_user.count("@") > 1 or "#" in after_user:
+        raise ValueError("holds @ or # in its password: write them as %40 and %23")
     return value
 
 

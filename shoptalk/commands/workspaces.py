@@ -6,20 +6,31 @@ import click
 
 from shoptalk import values
 from shoptalk.app import App
-from shoptalk.commands.common import json_option, print_json, print_rows, visible, with_app
+from shoptalk.commands.common import Group, json_option, print_json, print_rows, visible, with_app
 from shoptalk.commands.display import Column, column
 
 
-@click.group()
+@click.group(cls=Group)
 def workspaces() -> None:
-    """List the shops, and make another."""
+    """List the shops, and make another.
+
+    \b
+    Examples:
+      shoptalk workspaces list
+      shoptalk workspaces create bakery
+    """
 
 
 @workspaces.command("list")
 @json_option
 @with_app
 def list_(app: App, as_json: bool) -> None:
-    """List the workspaces and how many channels are connected in each."""
+    """List the workspaces and how many channels are connected in each.
+
+    \b
+    Example:
+      shoptalk workspaces list
+    """
     from shoptalk.db.workspaces import list_workspaces
 
     with app.database.transaction() as session:
@@ -33,7 +44,12 @@ def list_(app: App, as_json: bool) -> None:
 @json_option
 @with_app
 def create(app: App, name: str, as_json: bool) -> None:
-    """Make another shop. Commands are about it where WORKSPACE is its NAME."""
+    """Make another shop. Commands are about it where WORKSPACE is its NAME.
+
+    \b
+    Example:
+      shoptalk workspaces create bakery
+    """
     from shoptalk.db.workspaces import create_workspace
 
     try:
