@@ -65,7 +65,10 @@ def open_vault(secret_key: SecretStr | None, home: Path) -> Vault:
         return Vault(secret_key.get_secret_value())
     path = home / KEY_FILE
     try:
-        return Vault(path.read_text())
+        keys = path.read_text()
+        if not keys.strip():
+            raise UsageError(f"{KEY_FILE} in {home} is empty: put the right one back.")
+        return Vault(keys)
     except FileNotFoundError:
         home.mkdir(parents=True, exist_ok=True)
     with tempfile.NamedTemporaryFile(dir=home, prefix=f".{KEY_FILE}.") as fresh:  # mode 0600
