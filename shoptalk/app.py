@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 from requests.adapters import HTTPAdapter
 
-from shoptalk.db import channels as channel_rows
 from shoptalk.db import schema
 from shoptalk.db.chat_tables import ChatTables
 from shoptalk.db.engine import Database, connect
 from shoptalk.db.models import ChannelIntegration
 from shoptalk.db.presence import Presence
+from shoptalk.db.sealed import count_sealed
+from shoptalk.db.workspaces import find_workspace
 from shoptalk.errors import UsageError
 from shoptalk.importer.pace import Pace
 from shoptalk.importer.plan import PollPlan
@@ -24,7 +25,7 @@ from shoptalk.platforms.base import Platform, Surroundings
 from shoptalk.platforms.session import HostSession
 from shoptalk.settings import Settings
 from shoptalk.types import Account, Clock
-from shoptalk.vault import Vault, open_vault
+from shoptalk.vault import KEY_FILE, Vault, has_no_key, open_vault
 
 if TYPE_CHECKING:
     from shoptalk.db.embedded import EmbeddedServer
@@ -107,11 +108,12 @@ class App:
         """What seals and opens credentials.
 
         Raises:
-            UsageError: there is no key and no place to keep one.
+            UsageError: there is no key and no place to keep one, or the one that was is gone.
         """
         if self._vault is None:
             home = self.settings.shoptalk_home
             try:
+                self.check_key()
                 self._vault = open_vault(self.settings.shoptalk_secret_key, home)
             except (OSError, UnicodeDecodeError) as exc:
                 raise UsageError(
@@ -120,14 +122,38 @@ class App:
                 ) from exc
         return self._vault
 
+    def check_key(self) -> None:
+        """A new key opens nothing of what is stored: none is made where one is missing.
+
+        Raises:
+            UsageError: the key file is missing, and credentials are stored.
+        """
+        home = self.settings.shoptalk_home
+        if self.settings.shoptalk_secret_key is not None or not has_no_key(home):
+            return
+        with self.database.transaction() as session:
+            channels = count_sealed(session)
+        if channels and has_no_key(home):  # another first start may have made both
+            raise UsageError(
+                f"{KEY_FILE} is missing in {home}, and the stored credentials of "
+                f"{channels} channel{'' if channels == 1 else 's'} open with no other key: put it "
+                "back, or set SHOPTALK_SECRET_KEY to the key they were sealed with. If that is "
+                "lost, `shoptalk channels disconnect` each channel and connect it again."
+            )
+
     def reopened_vault(self) -> Vault:
         """The vault with the keys that the key file holds now."""
         self._vault = None
         return self.vault
 
     def workspace_id(self) -> int:
+        """The shop that WORKSPACE names.
+
+        Raises:
+            UsageError: there is none of that name.
+        """
         with self.database.transaction() as session:
-            return channel_rows.get_workspace(session, self.settings.workspace).id
+            return find_workspace(session, self.settings.workspace).id
 
     def platform(self, name: str, account: Account) -> Platform:
         """An adapter for credentials that may not be stored (yet)."""
@@ -251,7 +277,7 @@ class App:
         """Whoever answers.
 
         Raises:
-            UsageError: there is no key to any model.
+            UsageError: there is no key to any model, or none to the channels' credentials.
         """
         from shoptalk.responder.answer import Answerer, AnswerPolicy
         from shoptalk.responder.asking import Asking
@@ -265,6 +291,7 @@ class App:
                 "OPENAI_API_KEY is not set: answering needs a model. "
                 "Any text will do for a compatible server that wants none."
             )
+        _ = self.vault  # now, and not once a turn
         selector = self.selector()
         policy = AnswerPolicy(
             buffer=selector.buffer,

@@ -21,6 +21,7 @@ COMMANDS = {
     "db": ("db:db", "Create or migrate the database schema."),
     "channels": ("channels:channels", "Connect, list, test and disconnect accounts."),
     "platforms": ("platforms:platforms", "List what can be connected, and what each can do."),
+    "workspaces": ("workspaces:workspaces", "List the shops of the database, make another."),
     "import": ("imports:import_", "One import pass, then exit. Safe in cron."),
     "reply": ("reply:reply", "One responder pass, then exit. Safe in cron."),
     "backfill": ("imports:backfill", "Import a channel's history again, resumable."),
@@ -95,21 +96,48 @@ def main() -> None:
     gc.disable()
     gc.set_threshold(GARBAGE_AFTER)
     signal.signal(signal.SIGTERM, _leave)
+    signal.signal(signal.SIGINT, _interrupt)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # a terminal without Arabic gets codes
             stream.reconfigure(errors="backslashreplace")
     try:
+        code = _run()
+    except KeyboardInterrupt:
+        code = 130
+    for number in (signal.SIGTERM, signal.SIGINT):  # whatever is left to be closed is
+        signal.signal(number, signal.SIG_IGN)
+    sys.exit(code)
+
+
+def _run() -> int:
+    """Run the command; return the exit code."""
+    try:
         code = cli.main(standalone_mode=False)
     except click.exceptions.Exit as exc:
-        code = exc.exit_code
+        return exc.exit_code
     except click.Abort:
-        code = 130
+        return 130
     except click.ClickException as exc:
         exc.show()
-        code = 2
+        return 2
     except Exception as exc:  # the last place where a traceback could escape
-        code = _explain(exc)
-    sys.exit(code if isinstance(code, int) else 0)
+        return _explain(exc)
+    return code if isinstance(code, int) else 0
+
+
+def _interrupt(_signal: int, _frame: FrameType | None) -> None:
+    """Ctrl-C, once: a second one would cut off what the first has to close."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    raise KeyboardInterrupt
+
+
+def interrupt_again(lost: "sys.UnraisableHookArgs") -> None:
+    """Where Python cannot raise it, as in a callback of an import, it is raised a moment later."""
+    if not issubclass(lost.exc_type, KeyboardInterrupt):
+        sys.__unraisablehook__(lost)
+        return
+    signal.signal(signal.SIGALRM, _interrupt)
+    signal.setitimer(signal.ITIMER_REAL, 0.01)
 
 
 def _leave(_signal: int, _frame: FrameType | None) -> None:

@@ -24,6 +24,7 @@ from shoptalk.app import App
 from shoptalk.credentials import check_next_due
 from shoptalk.db.channels import claim_due_channels
 from shoptalk.db.models import ChannelIntegration
+from shoptalk.db.outage import Outage
 from shoptalk.db.runs import forget_uneventful
 from shoptalk.importer.channels import Importer
 from shoptalk.responder.passes import Responder
@@ -57,6 +58,7 @@ class Ticker:
         self._importer = importer
         self._responder = responder
         self._selector = app.selector()
+        self._outage = Outage(app.clock)
         self._concurrency = app.settings.worker_concurrency
         self._ahead = self._concurrency // 2  #: channels claimed beyond what there are threads for
         self._pool = ThreadPoolExecutor(self._concurrency, thread_name_prefix="import")
@@ -83,7 +85,7 @@ class Ticker:
         self.ticks += 1
         if self._importer is not None:
             self._ticked_at = self._app.clock()
-            self._import_due()
+            self._whatever_happens(self._import_due)
         self._start(self._checking, self._check_pool, 0, self._look_after)
         self.reply()
 
@@ -110,6 +112,18 @@ class Ticker:
         for pool in (self._pool, self._history_pool, self._check_pool):
             pool.shutdown(wait=True, cancel_futures=True)
 
+    def _whatever_happens(self, work: Callable[[], object]) -> None:
+        """Nobody waits for what runs in a pool: what goes wrong there is said here."""
+        try:
+            work()
+        except Exception as exc:
+            if not self._outage.tell(exc):
+                log.error(
+                    "a run failed",
+                    extra={"error": type(exc).__name__},
+                    exc_info=log.isEnabledFor(logging.DEBUG),
+                )
+
     def _import_due(self, at_least: int = 1) -> None:
         """Claim channels that are due, some more than there are threads for.
 
@@ -133,6 +147,7 @@ class Ticker:
                     limit=wanted,
                     longest_wait=plan.longest_wait,
                 )
+            self._outage.is_over()
             self._are_more_due = len(channels) == wanted
             for channel in channels:
                 self._hand_out(channel)
@@ -161,7 +176,7 @@ class Ticker:
             before = under_way.get(key)
             if self._stopping.is_set() or not (before is None or before.done()):
                 return False
-            under_way[key] = pool.submit(_whatever_happens, work)
+            under_way[key] = pool.submit(self._whatever_happens, work)
             return True
 
     def _reply_when_wanted(self) -> None:
@@ -174,7 +189,7 @@ class Ticker:
             if self._stopping.is_set():
                 return
             wait = None  # for the next tick, should this fail
-            _whatever_happens(self._reply)
+            self._whatever_happens(self._reply)
             self._is_replying = False
             with suppress(SQLAlchemyError):  # the next tick tells
                 wait = self._seconds_until_due()
@@ -184,6 +199,7 @@ class Ticker:
             self._selector.select()
         else:
             self._responder.answer_all_due(stop=self._stopping.is_set)
+        self._outage.is_over()
 
     def _seconds_until_due(self) -> float | None:
         due_at = self._selector.next_due()
@@ -219,18 +235,6 @@ class Ticker:
         with self._app.presence.alone_at(channel.id) as is_ours:
             if is_ours:
                 self._importer.read_history(channel, stop=self._stopping.is_set)
-
-
-def _whatever_happens(work: Callable[[], object]) -> None:
-    """Nobody waits for what runs in a pool: what goes wrong there is said here."""
-    try:
-        work()
-    except Exception as exc:
-        log.error(
-            "a run failed",
-            extra={"error": type(exc).__name__},
-            exc_info=log.isEnabledFor(logging.DEBUG),
-        )
 
 
 class Schedule:

@@ -1,6 +1,8 @@
 """Everything from the environment, checked at start. Nothing else reads the environment."""
 
 import functools
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, Literal
@@ -16,19 +18,20 @@ from pydantic import (
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from shoptalk import values
+from shoptalk import environment, values
 from shoptalk.errors import UsageError
 
 GRAPH_VERSION = "v25.0"
 OPENAI_URL = "https://api.openai.com/v1"
+_TRIMMED = ("DATABASE_URL", "SHOPTALK_SECRET_KEY", "OPENAI_BASE_URL")
 
 
 class Settings(BaseSettings):
     """Read once at start-up; the names of the fields are the names of the variables."""
 
     model_config = SettingsConfigDict(
-        env_file=".env",
-        env_file_encoding="utf-8-sig",  # Notepad begins a file with a mark
+        env_file=environment.DOTENV,
+        env_file_encoding=environment.ENCODING,
         env_ignore_empty=True,
         extra="ignore",
         hide_input_in_errors=True,
@@ -150,17 +153,50 @@ class Settings(BaseSettings):
 
 @functools.cache
 def load() -> Settings:
-    """Read the environment; raise UsageError that names each wrong variable."""
+    """Read the environment; raise UsageError that names each wrong variable and where it is."""
+    environment.leave_lines_to_us()
     try:
         return Settings()
     except ValidationError as exc:
         problems = "; ".join(
-            f"{str(error['loc'][0]).upper()} {_in_our_words(error)}"
-            for error in exc.errors(include_input=False, include_url=False)
+            _problem(error) for error in exc.errors(include_input=False, include_url=False)
         )
-        raise UsageError(f"The environment has wrong settings: {problems}.") from None
+        raise UsageError(f"Wrong settings: {problems}.") from None
     except UnicodeDecodeError:
         raise UsageError("The file .env is not UTF-8 text: save it as UTF-8.") from None
+    except OSError as exc:
+        raise UsageError(f"The file .env cannot be read: {exc.strerror}.") from None
+
+
+def doubts() -> list[str]:
+    """A sentence for each name or line that may be meant as a setting and is none."""
+    return environment.doubts([name.upper() for name in Settings.model_fields])
+
+
+@dataclass(frozen=True, slots=True)
+class Trimmed:
+    """A setting at whose ends nobody saw something."""
+
+    name: str
+    where: str
+    left_out: Sequence[str]  #: the characters' names
+
+
+def trimmed() -> Iterator[Trimmed]:
+    """The settings of which something was left out, and always the key to the model."""
+    for name in (*_TRIMMED, "OPENAI_API_KEY"):
+        given = environment.given(name)
+        if given is None:
+            continue
+        left_out = values.left_out(given.value)
+        if left_out or name == "OPENAI_API_KEY":
+            yield Trimmed(name, given.where, left_out)
+
+
+def _problem(error: ErrorDetails) -> str:
+    name = str(error["loc"][0]).upper()
+    given = environment.given(name)
+    return f"{name} {_in_our_words(error)}{f' ({given.where})' if given else ''}"
 
 
 _OUR_WORDS = {

@@ -24,6 +24,14 @@ def trimmed(value: str) -> str:
     return value[start:end]
 
 
+def left_out(value: str) -> list[str]:
+    """What `trimmed` takes away: each character by its name, once."""
+    kept = trimmed(value)
+    start = value.find(kept)
+    away = value[:start] + value[start + len(kept) :]
+    return list(dict.fromkeys(_named(character) for character in away))
+
+
 def secret(value: str) -> str:
     """A key or token: printable ASCII without spaces.
 
@@ -81,6 +89,10 @@ def database_address(value: str) -> str:
     _refuse(value, lambda character: character != " " and _is_deceptive(character))
     if value[:1] in {'"', "'"}:
         raise ValueError("stands in quotes: leave them away")
+    # Split at the wrong place, a part of the password would be told as the host's name.
+    after_user = value.partition("://")[2].partition("?")[0].partition(":")[2]
+    if after_user.count("@") > 1 or "#" in after_user:
+        raise ValueError("holds @ or # in its password: write them as %40 and %23")
     return value
 
 
@@ -96,5 +108,6 @@ def _refuse(value: str, is_wrong: Callable[[str], bool]) -> None:
 
 def _named(character: str) -> str:
     """Its name where it is visible to nobody, or an odd one; of a letter only its kind."""
-    name = unicodedata.name(character, f"control character {ord(character):#04x}")
-    return f"the character {name} (U+{ord(character):04X})"
+    name = unicodedata.name(character, "")
+    known = f"character {name}" if name else f"control character {ord(character):#04x}"
+    return f"the {known} (U+{ord(character):04X})"

@@ -65,7 +65,10 @@ def open_vault(secret_key: SecretStr | None, home: Path) -> Vault:
         return Vault(secret_key.get_secret_value())
     path = home / KEY_FILE
     try:
-        return Vault(path.read_text())
+        keys = path.read_text()
+        if not keys.strip():
+            raise UsageError(f"{KEY_FILE} in {home} is empty: put the right one back.")
+        return Vault(keys)
     except FileNotFoundError:
         home.mkdir(parents=True, exist_ok=True)
     with tempfile.NamedTemporaryFile(dir=home, prefix=f".{KEY_FILE}.") as fresh:  # mode 0600
@@ -75,6 +78,17 @@ def open_vault(secret_key: SecretStr | None, home: Path) -> Vault:
         with contextlib.suppress(FileExistsError):
             os.link(fresh.name, path)
     return Vault(path.read_text())
+
+
+def has_no_key(home: Path) -> bool:
+    """Whether the key file is missing, and not merely out of reach."""
+    try:
+        (home / KEY_FILE).stat()
+    except FileNotFoundError:
+        return True
+    except OSError:
+        return False
+    return False
 
 
 def add_new_key(home: Path) -> None:

@@ -314,6 +314,8 @@ def set_up_shell(shown: Shown, shop: Shop, monkeypatch: pytest.MonkeyPatch) -> l
         monkeypatch.setenv("SHOPTALK_ACCESS_TOKEN", TOKENS[account])
     for variable, value in shown.environment.items():
         monkeypatch.setenv(variable, value)
+    if "WORKSPACE" in shown.environment:  # made by a line before
+        CliRunner().invoke(cli, ["workspaces", "create", shown.environment["WORKSPACE"]])
     return arguments
 
 

@@ -8,7 +8,7 @@ import pytest
 from pydantic import SecretStr
 
 from shoptalk.errors import UsageError
-from shoptalk.settings import Settings, load
+from shoptalk.settings import Settings, doubts, load, trimmed
 
 SECRET = "sk-do-not-show-this"
 
@@ -67,8 +67,8 @@ def test_a_wrong_variable_is_named_in_one_sentence(
     with pytest.raises(UsageError) as caught:
         load()
     sentence = str(caught.value)
-    assert sentence.startswith(f"The environment has wrong settings: {name} ")
-    assert sentence.endswith(".")
+    assert sentence.startswith(f"Wrong settings: {name} ")
+    assert sentence.endswith(" (environment).")
     assert "\n" not in sentence
     assert caught.value.__suppress_context__
 
@@ -188,10 +188,125 @@ def test_a_dotenv_file_is_read_and_the_environment_wins(
 def test_a_wrong_line_of_the_dotenv_file_is_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (tmp_path / ".env").write_text("WORKER_CONCURRENCY=many\n")
+    (tmp_path / ".env").write_text("# ours\n\n\nLOG_FORMAT=text\nWORKER_CONCURRENCY=many\n")
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(UsageError, match="WORKER_CONCURRENCY"):
+    monkeypatch.setenv("LOG_FORMAT", "xml")
+    with pytest.raises(UsageError) as caught:
         load()
+    assert str(caught.value) == (
+        "Wrong settings: WORKER_CONCURRENCY must be a whole number (.env, line 5); "
+        "LOG_FORMAT must be 'text' or 'json' (environment)."
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("OPENAI_KEY", "OPENAI_API_KEY"),
+        ("OPENAI_APIKEY", "OPENAI_API_KEY"),
+        ("OPENAI_API_BASE", "OPENAI_BASE_URL"),
+        ("POLL_INTERVALL_SECONDS", "POLL_INTERVAL_SECONDS"),
+        ("DATABASE_URI", "DATABASE_URL"),
+        ("SHOPTALK_OPENAI_API_KEY", "OPENAI_API_KEY"),
+        ("SHOPTALK_SECRETKEY", "SHOPTALK_SECRET_KEY"),
+        ("openai-api-key", "OPENAI_API_KEY"),
+        ("WORKSPACES", "WORKSPACE"),
+    ],
+)
+def test_a_misspelt_name_is_told_with_the_one_that_is_meant(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str, meant: str
+) -> None:
+    monkeypatch.setenv(name, SECRET)
+    assert [said for said in doubts() if name in said] == [
+        f"{name} is not a setting; did you mean {meant}?"
+    ]
+    monkeypatch.delenv(name)
+    (tmp_path / ".env").write_text(f"\nLOG_LEVEL=INFO\n\nexport {name}={SECRET}\n")
+    assert doubts() == [f".env, line 4: {name} is not a setting; did you mean {meant}?"]
+
+
+def test_an_unknown_name_that_begins_as_ours_do_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SHOPTALK_COLOUR", "blue")
+    assert doubts() == ["SHOPTALK_COLOUR is not a setting."]
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "SHOPTALK_ACCESS_TOKEN",
+        "SHOPTALK_SERVICE_HOST",
+        "SHOPTALK_SERVICE_PORT_HTTP",
+        "SHOPTALK_PORT",
+        "SHOPTALK_PORT_8080_TCP_ADDR",
+        "SHOPTALK_DB_PORT_5432_TCP",
+        "_SHOPTALK_COMPLETE",
+        "OPENAI_ORG_ID",
+        "OPENAI_API_VERSION",
+        "GITHUB_WORKSPACE",
+        "NPM_LOG_LEVEL",
+        "DATABASE_URL_TEST",
+        "HOME",
+        "LANG",
+        "PGPASSWORD",
+        "HTTPS_PROXY",
+    ],
+)
+def test_what_other_programs_are_told_by_the_environment_is_not_taken_for_a_mistake(
+    monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setenv(name, "something")
+    assert doubts() == []
+
+
+def test_a_name_like_that_of_a_setting_that_is_set_is_another_programs(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("OPENAI_KEY", "theirs")
+    assert doubts() != []
+    monkeypatch.setenv("OPENAI_API_KEY", "ours")
+    assert doubts() == []
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "OPENAI_API_KEY",
+        f"OPENAI_API_KEY: {SECRET}",
+        f"OPENAI API KEY={SECRET}",
+        f"set A={SECRET}",
+        f"$env:OPENAI_API_KEY='{SECRET}'",
+        f"OPENAI_API_KEY='{SECRET}",
+        SECRET,
+    ],
+)
+def test_a_line_of_the_dotenv_file_that_sets_nothing_is_told_by_its_number(
+    tmp_path: Path, line: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / ".env").write_text(f"# the shop\n\nLOG_LEVEL=DEBUG\n\n{line}\nLOG_FORMAT=json\n")
+    assert load().log_format == "json"
+    assert doubts() == [".env, line 5, is no NAME=value and is ignored."]
+    assert caplog.text == ""
+
+
+def test_a_dotenv_file_of_comments_and_settings_is_not_doubted(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text(
+        "# A\n   # B\n\nexport LOG_LEVEL = DEBUG # loud\nOPENAI_API_KEY=\nPOSTGRES_PASSWORD=x\n"
+        'OPENAI_MODEL="two\nlines"\n\n',
+        encoding="utf-8-sig",
+    )
+    assert doubts() == []
+
+
+def test_what_was_left_out_at_the_ends_is_known_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", f"{SECRET}\u200b\r\n")
+    monkeypatch.setenv("DATABASE_URL", "postgresql://localhost/shop")
+    [only] = trimmed()
+    assert (only.name, only.where) == ("OPENAI_API_KEY", "environment")
+    assert list(only.left_out) == [
+        "the character ZERO WIDTH SPACE (U+200B)",
+        "the control character 0x0d (U+000D)",
+        "the control character 0x0a (U+000A)",
+    ]
 
 
 @pytest.mark.parametrize(

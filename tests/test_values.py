@@ -88,3 +88,22 @@ def test_what_is_no_base_of_an_address_is_said(value: str, says: str) -> None:
     with pytest.raises(ValueError, match=says) as caught:
         values.web_address(value)
     assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize("password", ["p@ss", "pa#ss", "p@s#s@", "#"])
+def test_a_password_that_would_be_taken_for_a_host_is_refused_and_not_told(password: str) -> None:
+    with pytest.raises(ValueError, match="write them as %40 and %23") as caught:
+        values.database_address(f"postgresql://shop:{password}@db/shop")
+    assert str(caught.value) == "holds @ or # in its password: write them as %40 and %23"
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "postgresql://shop@server:secret@db:5432/shop",
+        "postgresql://shop:p%40%23@one,two:5433/shop?options=a@b",
+        "postgresql:///shop?host=/run/postgresql",
+    ],
+)
+def test_an_address_that_can_be_understood_is_left_as_it_is(address: str) -> None:
+    assert values.database_address(address) == address

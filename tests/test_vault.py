@@ -133,3 +133,11 @@ def test_a_vault_shows_nothing_of_its_keys() -> None:
     for shown in (repr(vault), str(vault), f"{vault}"):
         assert key not in shown
         assert "a pass phrase" not in shown
+
+
+def test_an_empty_key_file_is_named_and_left_as_it_is(tmp_path: Path) -> None:
+    (tmp_path / KEY_FILE).write_text(" \n")
+    with pytest.raises(UsageError) as caught:
+        open_vault(None, tmp_path)
+    assert str(caught.value) == f"secret.key in {tmp_path} is empty: put the right one back."
+    assert (tmp_path / KEY_FILE).read_text() == " \n"

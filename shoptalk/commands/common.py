@@ -2,6 +2,7 @@
 
 import functools
 import json
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Concatenate, ParamSpec, TypeVar
@@ -12,6 +13,9 @@ from shoptalk import logs, settings
 from shoptalk.app import App, running
 from shoptalk.commands.display import Column, Row, column, print_table, use_zone
 from shoptalk.commands.display import visible as visible
+from shoptalk.errors import UsageError
+
+log = logging.getLogger(__name__)
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -46,15 +50,30 @@ def with_app(command: Callable[Concatenate[App, P], R]) -> Callable[P, R]:
 
     @functools.wraps(command)
     def run(*args: P.args, **kwargs: P.kwargs) -> R:
-        given = settings.load()
+        doubts = settings.doubts()
+        try:
+            given = settings.load()
+        except UsageError:  # one may be what is wrong
+            _tell(doubts)
+            raise
         use_zone(given.shop_timezone)
         # A command that ends by itself warns only, where nobody asked for more.
         level = given.log_level if "log_level" in given.model_fields_set else "WARNING"
         logs.set_up(level=level, style=given.log_format)
+        _tell(doubts, given.log_format)
         with running(given, clock=now) as app:
             return command(app, *args, **kwargs)
 
     return run
+
+
+def _tell(doubts: Sequence[str], style: str = "text") -> None:
+    """Say what may be meant as a setting and is none."""
+    for doubt in doubts:
+        if style == "json":  # every line is a document
+            log.warning(doubt)
+        else:
+            click.echo(visible(f"Warning: {doubt}"), err=True)
 
 
 def print_json(document: Any) -> None:

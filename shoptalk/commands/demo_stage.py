@@ -49,7 +49,7 @@ def _settings(home: Path, environment: dict[str, str]) -> Settings:
         database_url=None,
         shoptalk_secret_key=None,
         shoptalk_home=home,
-        workspace="demo",
+        workspace="default",
         openai_model=MODEL,
         openai_api_style="auto",
         poll_interval_seconds=1,

@@ -6,6 +6,7 @@ from datetime import timedelta
 
 import click
 
+from shoptalk import settings
 from shoptalk.app import App
 from shoptalk.commands.common import json_option, print_json, visible, with_app
 from shoptalk.errors import ChannelStopped, ModelUnavailable, ShoptalkError
@@ -43,9 +44,19 @@ def doctor(app: App, as_json: bool) -> None:
         raise click.exceptions.Exit(1)
 
 
+def _settings() -> Iterator[Finding]:
+    """Names that are no settings, and what was left out of those that are."""
+    for doubt in settings.doubts():
+        yield Finding("settings", False, doubt)
+    for each in settings.trimmed():
+        left_out = " and ".join(each.left_out)
+        also = f"; {left_out} at its ends was left out" if left_out else ""
+        yield Finding("settings", True, f"{each.name} is set ({each.where}){also}")
+
+
 def _examine(app: App) -> Iterator[Finding]:
-    settings = app.settings
-    where = "embedded" if settings.database_url is None else "DATABASE_URL"
+    yield from _settings()
+    where = "embedded" if app.settings.database_url is None else "DATABASE_URL"
     try:
         workspace_id = app.workspace_id()
     except ShoptalkError as exc:
@@ -73,12 +84,12 @@ def _key(app: App) -> Finding:
 def _model(app: App) -> Finding:
     from shoptalk.responder.model.openai_client import check_model
 
-    settings = app.settings
-    if settings.openai_api_key is None:
+    given = app.settings
+    if given.openai_api_key is None:
         return Finding("model", False, "OPENAI_API_KEY is not set; nothing can be answered")
-    asked = f"OPENAI_MODEL {settings.openai_model} at {settings.openai_base_url}"
+    asked = f"OPENAI_MODEL {given.openai_model} at {given.openai_base_url}"
     try:
-        says = check_model(settings, settings.openai_api_key.get_secret_value())
+        says = check_model(given, given.openai_api_key.get_secret_value())
     except ModelUnavailable as exc:
         remedy = f" {exc.remedy}" if exc.remedy else ""
         return Finding("model", False, f"{asked}: {exc}.{remedy}")

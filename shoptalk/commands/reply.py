@@ -19,6 +19,7 @@ def reply(app: App, as_json: bool) -> None:
       shoptalk reply
     """
     responder = app.responder()
+    app.workspace_id()  # all shops are answered; a misspelt one is told all the same
     responder.try_models_again()
     ended = responder.answer_all_due()
     if as_json:

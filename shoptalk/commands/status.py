@@ -31,6 +31,11 @@ def status(app: App, as_json: bool) -> None:
       shoptalk status
       shoptalk status --json
     """
+    _show(app, as_json=as_json)
+    app.check_key()
+
+
+def _show(app: App, *, as_json: bool) -> None:
     from shoptalk.commands.live import (
         NO_CHANNEL,
         channel_columns,

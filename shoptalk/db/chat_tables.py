@@ -11,6 +11,7 @@ from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.orm import Session
 
 from shoptalk.db.engine import Database
+from shoptalk.db.outage import reason
 from shoptalk.errors import DeliveryUncertain, RetryLater
 from shoptalk.types import ChatLine, ChatThread
 
@@ -94,7 +95,7 @@ class ChatTables:
             return answer
         except (OperationalError, InterfaceError) as exc:
             failure: DBAPIError = exc
-        reason = f"the database failed ({type(failure.orig).__name__})"
+        said = f"the database failed: {reason(failure)}"
         if changes and is_done:
-            raise DeliveryUncertain(reason, platform=self._platform)
-        raise RetryLater(reason, platform=self._platform)
+            raise DeliveryUncertain(said, platform=self._platform)
+        raise RetryLater(said, platform=self._platform)

@@ -16,6 +16,7 @@ import os
 import re
 import shlex
 import shutil
+import signal
 import subprocess
 import tempfile
 import time
@@ -104,6 +105,10 @@ class EmbeddedServer:
 
     def leave(self) -> None:
         """Stop the server unless another process uses it. Harmless when repeated."""
+        with _uninterrupted():
+            self._leave()
+
+    def _leave(self) -> None:
         users, self._users = self._users, None
         if users is None:
             return
@@ -114,6 +119,19 @@ class EmbeddedServer:
             except BlockingIOError:
                 return  # someone else is still in
             _stop(self._home / DATA)
+
+
+@contextlib.contextmanager
+def _uninterrupted() -> Iterator[None]:
+    """Ctrl-C and SIGTERM wait until a start or stop is done: it leaves no server half known.
+
+    The programs that are started here do not hear them either; PostgreSQL does once it is up.
+    """
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 @contextlib.contextmanager
@@ -214,13 +232,14 @@ def _start(data: Path) -> None:
             socket_folder.chmod(0o777)
     log = str(data / "log")
     options = f"-h '' -k {shlex.quote(str(socket_folder))}"
-    library.pgexec(
-        "pg_ctl",
-        ("-w", "-o", options, "-l", log, "-D", str(data), "start"),
-        bin_path=server.bin_path,
-        user=server.system_user,
-        timeout=10,
-    )
+    with _uninterrupted():
+        library.pgexec(
+            "pg_ctl",
+            ("-w", "-o", options, "-l", log, "-D", str(data), "start"),
+            bin_path=server.bin_path,
+            user=server.system_user,
+            timeout=10,
+        )
 
 
 def _running_pid(data: Path) -> int | None:

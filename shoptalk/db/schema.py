@@ -8,6 +8,7 @@ from sqlalchemy import Connection, text
 from sqlalchemy.exc import NotSupportedError, OperationalError, ProgrammingError
 
 from shoptalk.db.engine import Database
+from shoptalk.db.outage import reason
 from shoptalk.errors import UsageError
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ def current_revision(database: Database) -> str | None:
     except ProgrammingError as exc:
         if not isinstance(exc.orig, InsufficientPrivilege):
             raise _unreachable(exc) from None
-        raise UsageError(_NO_RIGHTS.format(reason=_reason(exc))) from None
+        raise UsageError(_NO_RIGHTS.format(reason=reason(exc))) from None
     except (OperationalError, NotSupportedError, UnicodeError) as exc:
         raise _unreachable(exc) from None
     return None if revision is None else str(revision)
@@ -67,17 +68,7 @@ def _refuse_unfit(encoding: str, version: int) -> None:
 
 
 def _unreachable(error: Exception) -> UsageError:
-    return UsageError(f"The database cannot be reached: {_reason(error)}")
-
-
-def _reason(error: Exception) -> str:
-    """What the server or libpq says, in one line."""
-    said = [line.strip() for line in str(getattr(error, "orig", None) or "").splitlines()]
-    # libpq closes with questions to the reader; the reason stands before them. A refused statement
-    # is shown below its reason.
-    if said and any(line.startswith("LINE ") for line in said):
-        return said[0]
-    return next((line for line in said[::-1] if line and not line.endswith("?")), "no answer")
+    return UsageError(f"The database cannot be reached: {reason(error)}")
 
 
 def check(database: Database) -> None:
@@ -110,7 +101,7 @@ def upgrade(database: Database) -> str:
         except ProgrammingError as exc:
             if not isinstance(exc.orig, InsufficientPrivilege):
                 raise
-            raise UsageError(_NO_RIGHTS.format(reason=_reason(exc))) from None
+            raise UsageError(_NO_RIGHTS.format(reason=reason(exc))) from None
         finally:
             connection.rollback()
             connection.execute(text("SELECT pg_advisory_unlock(:key)"), {"key": UPGRADE_LOCK})

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from sqlalchemy import select, text
+from sqlalchemy import func, select, text
 from sqlalchemy.orm import Session
 
 from shoptalk.db.models import ChannelIntegration
@@ -31,3 +31,9 @@ def lock_sealed(session: Session) -> Sequence[ChannelIntegration]:
         .order_by(ChannelIntegration.id)
         .with_for_update(key_share=True)  # a poll that has stored rows of one may lock it after us
     ).all()
+
+
+def count_sealed(session: Session) -> int:
+    """The connected channels of all workspaces: each needs the key."""
+    statement = select(func.count()).where(ChannelIntegration.is_connected)
+    return session.scalars(statement).one()

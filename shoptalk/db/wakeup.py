@@ -19,6 +19,7 @@ from sqlalchemy import Engine, func, select
 from sqlalchemy.orm import Session
 
 from shoptalk.backoff import backoff
+from shoptalk.db.outage import is_outage, reason
 
 log = logging.getLogger(__name__)
 
@@ -110,7 +111,7 @@ class Listener:
                 if failures == 1:
                     log.warning(
                         "no wake-ups are heard; each tick looks for what is new",
-                        extra={"error": type(exc).__name__},
+                        extra={"reason": reason(exc)},
                     )
                 wait = backoff(failures, first=FIRST_WAIT, longest=LONGEST_WAIT)
                 self._until.wait(wait.total_seconds())
@@ -135,6 +136,6 @@ def _whatever_happens(work: Callable[[], None]) -> None:
     except Exception as exc:
         log.error(
             "a wake-up could not be followed",
-            extra={"error": type(exc).__name__},
+            extra={"error": reason(exc) if is_outage(exc) else type(exc).__name__},
             exc_info=log.isEnabledFor(logging.DEBUG),
         )

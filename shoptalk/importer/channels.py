@@ -19,6 +19,7 @@ from shoptalk.db.channels import (
 )
 from shoptalk.db.engine import Database
 from shoptalk.db.models import ChannelIntegration
+from shoptalk.db.outage import is_outage, reason
 from shoptalk.db.runs import add_run
 from shoptalk.db.threads import count_history
 from shoptalk.errors import ChannelStopped, PlatformError, RetryLater, ShoptalkError, Throttled
@@ -324,6 +325,8 @@ def _reason(error: Exception) -> str:
     """What the server said, without the statement and its values."""
     if isinstance(error, ShoptalkError):
         return str(error)
+    if is_outage(error):
+        return f"the database does not answer: {reason(error)}"
     original = getattr(error, "orig", None)
     said = str(original).strip().splitlines() if original is not None else []
     return f"{type(error).__name__} {said[0] if said else ''}".strip()

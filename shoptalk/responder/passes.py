@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from shoptalk.crashpoints import reach
 from shoptalk.db import circuits, turns
 from shoptalk.db.engine import Database
+from shoptalk.db.outage import is_outage, reason
 from shoptalk.db.presence import Presence
 from shoptalk.db.selection import BufferPolicy, SelectionPolicy, gather, settle
 from shoptalk.responder.answer import Answerer
@@ -120,7 +121,10 @@ class Responder:
         except Exception as exc:
             log.error(
                 "a turn broke off",
-                extra={"turn_id": context.brief.turn.id, "error": type(exc).__name__},
+                extra={
+                    "turn_id": context.brief.turn.id,
+                    "error": reason(exc) if is_outage(exc) else type(exc).__name__,
+                },
                 exc_info=log.isEnabledFor(logging.DEBUG),
             )
             return None

@@ -581,6 +581,7 @@ class TestDoctor:
         assert {line[:4] for line in screen.out.splitlines()} == {"ok  "}
         findings = done(terminal.types("doctor", "--json")).document
         assert [finding["what"] for finding in findings] == [
+            "settings",
             "database",
             "secret key",
             "model",

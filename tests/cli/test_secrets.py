@@ -358,6 +358,8 @@ def test_no_row_holds_a_secret_and_credentials_are_sealed(
 
 def test_no_key_file_is_readable_by_others(shop: Shop, terminal: Terminal) -> None:
     connect = (*CONNECT, "facebook", "--account-id", PAGE, "--access-token", PAGE_TOKEN)
+    for channel in shop.channels():  # sealed with another key
+        assert terminal.types("channels", "disconnect", str(channel.id)).code == 0
     assert terminal.exporting({"SHOPTALK_SECRET_KEY": None}).types(*connect).code == 0
     [key] = Path(shop.app.settings.shoptalk_home).iterdir()
     assert key.stat().st_mode & 0o777 == 0o600
