@@ -146,6 +146,7 @@ def run_scheduler(
 
     if not live:
         logs.set_up(level=app.settings.log_level, style=app.settings.log_format)
+    _ = app.database  # a first start that is interrupted ends at once: nothing is half done yet
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda _signal, _frame: until.set())
     app.role = " and ".join(sorted(works)) or "run --no-worker"
