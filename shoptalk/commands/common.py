@@ -71,7 +71,7 @@ def _tell(doubts: Sequence[str], style: str = "text") -> None:
     """Say what may be meant as a setting and is none."""
     for doubt in doubts:
         if style == "json":  # every line is a document
-            log.warning(doubt)
+            log.warning("a setting is doubtful", extra={"error": doubt})
         else:
             click.echo(visible(f"Warning: {doubt}"), err=True)
 
