@@ -10,13 +10,13 @@ from pathlib import Path
 from sqlalchemy import func, select
 
 from benchmarks.table import Figure, at_most
-from shoptalk.app import App, running
-from shoptalk.connect import connect_channel
 from shoptalk.db import schema
 from shoptalk.db.channels import pollable_channels
 from shoptalk.db.models import Message
 from shoptalk.sandbox.server import SandboxServer
+from shoptalk.services.connecting import connect_channel
 from shoptalk.settings import Settings
+from shoptalk.wiring import App, running
 
 TITLE = "what a tick costs in calls"
 SIZE = 200  #: conversations that were there before

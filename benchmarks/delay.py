@@ -21,8 +21,8 @@ from benchmarks.table import Figure, at_most
 from benchmarks.turns import fill, shop
 from shoptalk.db.engine import Database
 from shoptalk.db.inbox import ThreadRows, store_threads
+from shoptalk.db.liveness import live_processes
 from shoptalk.db.models import ChannelIntegration
-from shoptalk.db.presence import who_is_present
 from shoptalk.db.wakeup import Wakeup, WakeupKind, wake
 from shoptalk.types import Customer, InboundMessage, SenderType
 
@@ -97,7 +97,7 @@ def _worker(database: Database, url: str, home: Path, vendors: str) -> Iterator[
 
 def _is_there(database: Database) -> bool:
     with database.transaction() as session:
-        return bool(who_is_present(session))
+        return bool(live_processes(session))
 
 
 def _let_write(database: Database, size: int) -> None:

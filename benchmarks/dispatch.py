@@ -19,7 +19,7 @@ from benchmarks.table import Figure, at_least
 from benchmarks.turns import fill, shop
 from shoptalk.db import selection, turns
 from shoptalk.db.engine import Database
-from shoptalk.db.presence import Presence
+from shoptalk.db.liveness import Liveness
 from shoptalk.types import Outcome
 
 TITLE = "what it costs to hand out a turn that does nothing"
@@ -53,16 +53,16 @@ def _timed(work: Callable[[], None]) -> tuple[float, float]:
 
 
 def _by_claims(database: Database, size: int) -> None:
-    presence = Presence(database.engine)
+    liveness = Liveness(database.engine)
     now = datetime.now(UTC)
     with database.transaction() as session:
-        assert selection.gather(session, BUFFER, now=now) == size
+        assert selection.open_turns(session, BUFFER, now=now) == size
     ended = 0
     while True:
         with database.transaction() as session:
             claimed = turns.claim_due(
                 session,
-                claimant=presence.name(),
+                claimant=liveness.name(),
                 now=now,
                 until=now + timedelta(minutes=5),
                 limit=AT_ONCE,
@@ -73,7 +73,7 @@ def _by_claims(database: Database, size: int) -> None:
             with database.transaction() as session:
                 assert turns.close(session, [turn], Outcome.ANSWERED, now=now)
             ended += 1
-    presence.leave()
+    liveness.leave()
     assert ended == size
 
 

@@ -11,10 +11,10 @@ import time
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from shoptalk.app import running
 from shoptalk.commands.run import run_scheduler
 from shoptalk.settings import Settings
 from shoptalk.types import Work
+from shoptalk.wiring import running
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,12 +12,12 @@ from pathlib import Path
 
 from benchmarks.inbox import PAGE_ID, TOKEN
 from benchmarks.process import Meter
-from shoptalk.app import App, running
-from shoptalk.connect import connect_channel
-from shoptalk.crashpoints import arm
 from shoptalk.db.channels import find_account
 from shoptalk.db.models import ChannelIntegration
+from shoptalk.failpoints import arm
+from shoptalk.services.connecting import connect_channel
 from shoptalk.settings import Settings
+from shoptalk.wiring import App, running
 
 
 def main() -> None:

@@ -18,8 +18,6 @@ from sqlalchemy import select, text
 
 from benchmarks.history import fill_history
 from benchmarks.table import Figure, at_most
-from shoptalk.app import App, running
-from shoptalk.connect import connect_channel
 from shoptalk.db import schema
 from shoptalk.db.channels import pollable_channels
 from shoptalk.db.conversations import get_conversation, last_messages, list_conversations
@@ -27,7 +25,9 @@ from shoptalk.db.embedded import EmbeddedServer
 from shoptalk.db.models import ChannelIntegration
 from shoptalk.db.status import channel_statuses, runs_with_gaps, totals
 from shoptalk.sandbox.server import SandboxServer
+from shoptalk.services.connecting import connect_channel
 from shoptalk.settings import Settings
+from shoptalk.wiring import App, running
 
 TITLE = "what a history costs those who come later"
 SIZE = 1_000_000  #: messages of the long history

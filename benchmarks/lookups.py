@@ -14,10 +14,10 @@ from unittest.mock import patch
 from benchmarks.quick_vendors import quick_vendors
 from benchmarks.table import Figure
 from benchmarks.turns import fill, settings_for, shop
-from shoptalk.app import running
-from shoptalk.db import briefs
+from shoptalk.agents import prompt_builder
+from shoptalk.db import turn_input
 from shoptalk.db.catalog import active_products
-from shoptalk.responder import context
+from shoptalk.wiring import running
 
 TITLE = "what a cache of channel, agent and catalog could save"
 SIZE = 300  #: turns
@@ -41,14 +41,14 @@ class _Timed:
 
 
 def measure(size: int) -> list[Figure]:
-    rows, catalog = _Timed(briefs._by_id), _Timed(active_products)
+    rows, catalog = _Timed(turn_input._by_id), _Timed(active_products)
     with shop() as (database, server, home), quick_vendors() as vendors:
         fill(database, home, size)
         settings = settings_for(server.url, home, vendors, 10)
         with (
             running(settings, clock=lambda: datetime.now(UTC)) as app,
-            patch.object(briefs, "_by_id", rows),
-            patch.object(context, "active_products", catalog),
+            patch.object(turn_input, "_by_id", rows),
+            patch.object(prompt_builder, "active_products", catalog),
         ):
             responder = app.responder()
             before = _cpu_seconds()

@@ -19,7 +19,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from benchmarks.graph_server import cursor_to, limit_of, nested_limit, place_of
-from benchmarks.quick_http import Question, Talk
+from benchmarks.quick_http import ModelSession, Question
 
 THREADS = 30
 NEWEST_SECONDS = 3600  #: of the threads' last messages, before BEGAN; each next is older by
@@ -131,7 +131,7 @@ def _time(at: float) -> str:
     return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%dT%H:%M:%S+0000")
 
 
-class _Platform(Talk):
+class _Platform(ModelSession):
     def __init__(self, pages: Pages, wait: float) -> None:
         super().__init__()
         self._pages = pages

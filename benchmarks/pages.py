@@ -21,7 +21,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 from benchmarks.table import Figure, at_most, print_table
-from shoptalk.importer.plan import PollPlan, sparing
+from shoptalk.importer.poll_schedule import PollSchedule, throttle
 from shoptalk.settings import Settings
 
 TITLE = "pages under Meta's allowance, simulated"
@@ -68,7 +68,7 @@ class Result:
 
 def measure(size: int, seed: int = SEED) -> list[Figure]:
     settings = Settings(_env_file=None)
-    plan = PollPlan(
+    plan = PollSchedule(
         interval=timedelta(seconds=settings.poll_interval_seconds),
         longest=timedelta(seconds=settings.poll_interval_max_seconds),
     )
@@ -134,7 +134,7 @@ def _at_fixed_interval(page: Page, interval: int, result: Result) -> None:
         result.delays.append(seen - into_day)
 
 
-def _by_plan(page: Page, plan: PollPlan, result: Result) -> None:
+def _by_plan(page: Page, plan: PollSchedule, result: Result) -> None:
     """Play the page's two days, poll by poll, as `importer/poll.py` plans them."""
     tick = plan.interval.total_seconds()
     changes = sorted([*page.written, *_answers(page.written)])
@@ -167,7 +167,7 @@ def _by_plan(page: Page, plan: PollPlan, result: Result) -> None:
         due = plan.next_poll_at(
             moment,
             active_at=active_at,
-            spare=sparing(usage_percent=percent, calls_of_day=len(calls)),
+            spare=throttle(usage_percent=percent, calls_of_day=len(calls)),
         )
         now = now + tick if due is None else _next_tick((due - MIDNIGHT).total_seconds(), tick)
     result.throttled += was_refused

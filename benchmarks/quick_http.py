@@ -27,7 +27,7 @@ class Question:
         )
 
 
-class Talk(asyncio.Protocol):
+class ModelSession(asyncio.Protocol):
     """One kept-alive connection. A subclass takes what is asked."""
 
     _transport: asyncio.Transport

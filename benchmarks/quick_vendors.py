@@ -13,12 +13,12 @@ from collections import Counter
 from collections.abc import Iterator
 from multiprocessing.connection import Connection
 
-from benchmarks.quick_http import Question, Talk
+from benchmarks.quick_http import ModelSession, Question
 
 REPLY = "Hello! The tea set is 25.00 USD and in stock. Shall I put one aside for you?"
 
 
-class _Vendors(Talk):
+class _Vendors(ModelSession):
     def __init__(self, sent: Counter[str], moments: dict[str, float], wait: float) -> None:
         super().__init__()
         self._sent = sent

@@ -14,13 +14,13 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from benchmarks.table import Figure, at_most
-from shoptalk.app import running
-from shoptalk.connect import connect_channel
 from shoptalk.db import schema
 from shoptalk.db.channels import pollable_channels
 from shoptalk.db.embedded import EmbeddedServer
 from shoptalk.sandbox.server import SandboxServer
+from shoptalk.services.connecting import connect_channel
 from shoptalk.settings import Settings
+from shoptalk.wiring import running
 
 TITLE = "what it costs to start"
 SIZE = 200  #: messages that the shop has

@@ -28,20 +28,20 @@ from sqlalchemy import text
 from benchmarks.process import ROOT
 from benchmarks.quick_vendors import quick_vendors
 from benchmarks.table import Figure, at_least
-from shoptalk.app import running
 from shoptalk.db import schema
 from shoptalk.db.catalog import put_products
 from shoptalk.db.channels import get_default_agent, get_workspace
 from shoptalk.db.embedded import EmbeddedServer
 from shoptalk.db.engine import Database, connect
 from shoptalk.db.models import Base, ChannelIntegration
-from shoptalk.platforms.messenger import Messenger
+from shoptalk.platforms.meta.messenger import Messenger
 from shoptalk.responder.answer import Answerer
-from shoptalk.responder.deliver import Courier
 from shoptalk.responder.group_commit import GroupCommit
 from shoptalk.responder.passes import Responder
+from shoptalk.responder.sender import DeliverySender
 from shoptalk.settings import Settings
 from shoptalk.vault import open_vault
+from shoptalk.wiring import running
 
 TITLE = "what a turn costs, and how many fit into a second"
 SIZE = 2_000  #: turns
@@ -168,12 +168,12 @@ def _answer(settings: Settings, told: Any, core: int | None, grouped: bool) -> N
         (Messenger, "show_typing", "typing"),
         (Answerer, "_compose", "model"),
         (Answerer, "_write_down", "write down"),
-        (Courier, "_send", "send and record"),
+        (DeliverySender, "_send", "send and record"),
     ):
         stages.watch(owner, method, stage)
     with running(settings, clock=lambda: datetime.now(UTC)) as app:
         responder = app.responder()
-        app.presence.name()
+        app.liveness.name()
         told.send(None)
         told.recv()
         before = resource.getrusage(resource.RUSAGE_SELF)

@@ -24,8 +24,6 @@ from sqlalchemy import func, select
 from benchmarks.fast_worker import FastClock
 from benchmarks.process import ROOT
 from benchmarks.table import Figure, at_least, at_most
-from shoptalk.app import App, running
-from shoptalk.connect import connect_channel
 from shoptalk.db import schema
 from shoptalk.db.catalog import put_products
 from shoptalk.db.embedded import EmbeddedServer
@@ -34,8 +32,10 @@ from shoptalk.db.models import Conversation, Delivery, Message
 from shoptalk.sandbox.ledger import Sent
 from shoptalk.sandbox.server import SandboxServer
 from shoptalk.sandbox.world import World
+from shoptalk.services.connecting import connect_channel
 from shoptalk.settings import Settings
 from shoptalk.types import SenderType
+from shoptalk.wiring import App, running
 from tests.torture.truth import Verdict, Written, judge, marks_of, turns_ended
 
 TITLE = "three workers, killed and started again at random"

@@ -20,14 +20,14 @@ from apscheduler.schedulers.background import BackgroundScheduler
 from apscheduler.triggers.interval import IntervalTrigger
 from sqlalchemy.exc import SQLAlchemyError
 
-from shoptalk.app import App
-from shoptalk.credentials import check_next_due
 from shoptalk.db.channels import claim_due_channels
 from shoptalk.db.models import ChannelIntegration
 from shoptalk.db.outage import Outage
 from shoptalk.db.runs import forget_uneventful
 from shoptalk.importer.channels import Importer
 from shoptalk.responder.passes import Responder
+from shoptalk.services.token_health import check_next_due
+from shoptalk.wiring import App
 
 log = logging.getLogger(__name__)
 
@@ -137,7 +137,7 @@ class Ticker:
             wanted = self._concurrency + self._ahead - self._unfinished
             if wanted < at_least:
                 return
-            plan = self._app.poll_plan
+            plan = self._app.poll_schedule
             with self._app.database.transaction() as session:
                 channels = claim_due_channels(
                     session,
@@ -232,7 +232,7 @@ class Ticker:
 
     def _history(self, channel: ChannelIntegration) -> None:
         assert self._importer is not None
-        with self._app.presence.alone_at(channel.id) as is_ours:
+        with self._app.liveness.alone_at(channel.id) as is_ours:
             if is_ours:
                 self._importer.read_history(channel, stop=self._stopping.is_set)
 

@@ -48,7 +48,7 @@ class ContentType(StrEnum):
     UNSUPPORTED = "unsupported"  #: the platform will not show it to us
 
 
-class Custody(StrEnum):
+class ThreadOwner(StrEnum):
     """Whose a thread is by the platform's own account, where it keeps one."""
 
     PERSON = "person"  #: given to a person, or put away by one

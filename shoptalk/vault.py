@@ -45,7 +45,7 @@ class Vault:
             ) from None
         return config
 
-    def reseal(self, sealed: str) -> str:
+    def reencrypt(self, sealed: str) -> str:
         """The same credentials under the first key; UsageError where none of ours opens them."""
         return self.seal(self.open(sealed))
 

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 from sqlalchemy import text
 
-from shoptalk import app
+from shoptalk import wiring
 from shoptalk.db import schema
 from shoptalk.db.embedded import EmbeddedServer
 from shoptalk.db.engine import Database, connect
@@ -114,7 +114,7 @@ def kept_pools(server: EmbeddedServer) -> Iterator[Sequence[Database]]:
         return _KeptDatabase(**parts, aside=idle)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(app, "connect", take)
+        patch.setattr(wiring, "connect", take)
         yield made
     for database in made:
         database.close()

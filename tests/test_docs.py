@@ -25,9 +25,7 @@ from click.testing import CliRunner
 from sqlalchemy import Engine, create_engine, text, update
 
 from shoptalk import errors
-from shoptalk.app import App, running
 from shoptalk.cli import COMMANDS, cli
-from shoptalk.connect import connect_channel
 from shoptalk.db import schema
 from shoptalk.db.catalog import put_products
 from shoptalk.db.channels import list_channels
@@ -43,8 +41,10 @@ from shoptalk.sandbox.chatwoot.desk import WHATSAPP as WHATSAPP_INBOX
 from shoptalk.sandbox.fault_params import PARAMS
 from shoptalk.sandbox.openai.script import Step
 from shoptalk.sandbox.server import SandboxServer
+from shoptalk.services.connecting import connect_channel
 from shoptalk.settings import Settings
 from shoptalk.types import Outcome
+from shoptalk.wiring import App, running
 
 ROOT = Path(__file__).parents[1]
 README = ROOT / "README.md"

@@ -11,12 +11,12 @@ import pytest
 from sqlalchemy import text
 
 from shoptalk import scheduler
+from shoptalk.agents.models.base import Model, ModelSession, Prompt
 from shoptalk.db.embedded import EmbeddedServer
 from shoptalk.db.engine import Database
 from shoptalk.db.models import ChannelIntegration, Message, Turn
 from shoptalk.importer.channels import Importer
-from shoptalk.importer.report import RunReport
-from shoptalk.responder.model.base import Model, Prompt, Talk
+from shoptalk.importer.run_report import RunReport
 from shoptalk.scheduler import Schedule, Ticker
 from tests.loop.shop import INSTAGRAM, Shop, open_shop
 from tests.patience import PATIENCE, eventually
@@ -65,7 +65,7 @@ class GatedModel:
         self.gate = Gate()
         self.begun = 0
 
-    def begin(self, prompt: Prompt) -> Talk:
+    def begin(self, prompt: Prompt) -> ModelSession:
         self.begun += 1
         self.gate.pass_through()
         return self._model.begin(prompt)

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from shoptalk.app import App
 from shoptalk.db.embedded import EmbeddedServer
 from shoptalk.db.engine import Database
+from shoptalk.db.liveness import live_processes
 from shoptalk.db.models import Turn
-from shoptalk.db.presence import who_is_present
 from shoptalk.scheduler import Ticker
+from shoptalk.wiring import App
 from tests.cli.terminal import terminal_of
 from tests.loop.shop import INSTAGRAM, PAGE, Shop, open_shop
 from tests.patience import PATIENCE, eventually
@@ -77,12 +77,12 @@ def test_one_imports_and_another_replies(shop: Shop, two: list[App]) -> None:
 
 
 def test_history_is_read_by_one_of_them(shop: Shop, two: list[App]) -> None:
-    with two[0].presence.alone_at(7) as mine:
+    with two[0].liveness.alone_at(7) as mine:
         assert mine
-        with two[1].presence.alone_at(7) as theirs, two[1].presence.alone_at(8) as other:
+        with two[1].liveness.alone_at(7) as theirs, two[1].liveness.alone_at(8) as other:
             assert not theirs
             assert other
-    with two[1].presence.alone_at(7) as mine:
+    with two[1].liveness.alone_at(7) as mine:
         assert mine
 
 
@@ -152,4 +152,4 @@ def test_workers_that_are_killed_leave_their_work_to_the_others(
 
 def present(shop: Shop) -> list[str]:
     with shop.app.database.transaction() as session:
-        return [each.what.split()[0] for each in who_is_present(session)]
+        return [each.what.split()[0] for each in live_processes(session)]

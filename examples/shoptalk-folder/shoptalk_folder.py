@@ -17,11 +17,11 @@ from pydantic import AwareDatetime, BaseModel, Field, ValidationError
 
 from shoptalk.errors import BadPayload, ChannelStopped, GiveUp, RetryLater, UsageError
 from shoptalk.platforms.base import (
+    AdapterContext,
     Capabilities,
     Identity,
     Page,
     Recipient,
-    Surroundings,
     ThreadPage,
     ThreadSlice,
 )
@@ -65,9 +65,11 @@ class Folder:
     """One folder. Config: `folder`, its absolute path. There are no credentials."""
 
     name = "folder"
-    can = Capabilities(polled=True, history=True, typing=False, max_text=10_000, needs_token=False)
+    capabilities = Capabilities(
+        polled=True, history=True, typing=False, max_text=10_000, needs_token=False
+    )
 
-    def __init__(self, account: Account, surroundings: Surroundings) -> None:
+    def __init__(self, account: Account, surroundings: AdapterContext) -> None:
         self._account = account.external_id
         self._folder = Path(str(account.config.get("folder") or ""))
         self._clock = surroundings.clock

@@ -5,7 +5,6 @@ from datetime import timedelta
 
 import click
 
-from shoptalk.app import App
 from shoptalk.commands.common import (
     Group,
     json_option,
@@ -17,6 +16,7 @@ from shoptalk.commands.common import (
 from shoptalk.commands.conversations import customer_of
 from shoptalk.commands.display import ago, column, count
 from shoptalk.errors import UsageError
+from shoptalk.wiring import App
 
 chosen = click.argument("handles", metavar="[CONVERSATION_ID]...", nargs=-1)
 all_option = click.option("--all", "everything", is_flag=True, help="All that is listed.")

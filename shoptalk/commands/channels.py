@@ -9,7 +9,6 @@ import click
 from click.core import ParameterSource
 
 from shoptalk import values
-from shoptalk.app import App
 from shoptalk.commands.common import (
     Group,
     json_option,
@@ -22,6 +21,7 @@ from shoptalk.commands.common import (
 from shoptalk.commands.display import column, print_lines, to_the_second
 from shoptalk.db.models import ChannelIntegration
 from shoptalk.errors import ChannelStopped, UsageError
+from shoptalk.wiring import App
 
 #: The settings that have an option of their own.
 _OPTIONS = frozenset({"app_secret", "login", "base_url", "inbox", "number", "api_key"})
@@ -111,11 +111,11 @@ def connect(
       shoptalk channels connect twilio --account-id ACCOUNT_SID --number +15550100
       shoptalk channels connect webchat --account-id corner-shop.example
     """
-    from shoptalk.connect import connect_channel
-    from shoptalk.credentials import credential_warnings
     from shoptalk.platforms.registry import adapter
+    from shoptalk.services.connecting import connect_channel
+    from shoptalk.services.token_health import credential_warnings
 
-    can = adapter(platform).can
+    capabilities = adapter(platform).capabilities
     config = {
         "app_secret": app_secret,
         "login": login,
@@ -124,10 +124,10 @@ def connect(
         "number": number,
         "api_key": api_key,
     }
-    config = _known_to(can.settings, config)
+    config = _known_to(capabilities.settings, config)
     config |= _pairs(more, taken=[*config, "access_token"])
-    _refuse_unknown(platform, can.settings, config)
-    if can.needs_token:
+    _refuse_unknown(platform, capabilities.settings, config)
+    if capabilities.needs_token:
         if access_token_file is not None:
             _refuse_two_tokens()
             access_token = _token_in(access_token_file)
@@ -288,8 +288,8 @@ def list_(app: App, as_json: bool) -> None:
     Example:
       shoptalk channels list --json
     """
-    from shoptalk.credentials import credential_warnings
     from shoptalk.db.channels import list_channels
+    from shoptalk.services.token_health import credential_warnings
 
     now = app.clock()
     with app.database.transaction() as session:
@@ -350,8 +350,8 @@ def test(app: App, channel_id: str, as_json: bool) -> None:
     Example:
       shoptalk channels test CHANNEL_ID
     """
-    from shoptalk.credentials import check_channel, credential_warnings, refuse
     from shoptalk.db.channels import get_channel, restart_channel
+    from shoptalk.services.token_health import check_channel, credential_warnings, refuse
 
     with app.database.transaction() as session:
         channel = get_channel(session, app.workspace_id(), channel_id)

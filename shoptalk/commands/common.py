@@ -10,10 +10,10 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 import click
 
 from shoptalk import logs, settings
-from shoptalk.app import App, running
 from shoptalk.commands.display import Column, Row, column, print_table, use_zone
 from shoptalk.commands.display import visible as visible
 from shoptalk.errors import UsageError
+from shoptalk.wiring import App, running
 
 log = logging.getLogger(__name__)
 

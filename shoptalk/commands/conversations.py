@@ -5,7 +5,6 @@ from typing import Any
 
 import click
 
-from shoptalk.app import App
 from shoptalk.commands.common import (
     Group,
     json_option,
@@ -19,6 +18,7 @@ from shoptalk.commands.common import (
 from shoptalk.commands.display import column, count, one_line, to_the_second
 from shoptalk.db.models import Conversation, Message
 from shoptalk.types import ConversationStatus
+from shoptalk.wiring import App
 
 
 @click.group(cls=Group)
@@ -162,7 +162,7 @@ def _who_has_it(
 
 def _what_it_lacks(conversation: Conversation, *, now: datetime) -> list[str]:
     """A line where the platform did not give all of the thread, or nothing."""
-    from shoptalk.importer.catch_up import UNREADABLE_AFTER
+    from shoptalk.importer.thread_sync import UNREADABLE_AFTER
 
     failures, at = conversation.read_failures, conversation.read_again_at
     if not failures or at is None:

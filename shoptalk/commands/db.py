@@ -2,8 +2,8 @@
 
 import click
 
-from shoptalk.app import App
 from shoptalk.commands.common import Group, json_option, print_done, with_app
+from shoptalk.wiring import App
 
 
 @click.group(cls=Group)

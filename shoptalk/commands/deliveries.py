@@ -2,7 +2,6 @@
 
 import click
 
-from shoptalk.app import App
 from shoptalk.commands.common import (
     Group,
     json_option,
@@ -14,6 +13,7 @@ from shoptalk.commands.common import (
 from shoptalk.commands.conversations import customer_of
 from shoptalk.commands.display import column
 from shoptalk.errors import UsageError
+from shoptalk.wiring import App
 
 
 @click.group(cls=Group)

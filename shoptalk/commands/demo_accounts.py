@@ -153,7 +153,7 @@ def _add_to_sandbox(stage: Stage, account: DemoAccount, token: str) -> None:
 
 
 def _connected(stage: Stage, account: DemoAccount) -> ChannelIntegration:
-    from shoptalk.connect import connect_channel
+    from shoptalk.services.connecting import connect_channel
 
     token = {} if account.token is None else {"access_token": account.token}
     return connect_channel(

@@ -77,20 +77,22 @@ class Visitor:
     groups: list[list[str]]  #: what is left to say; the first is empty while he waits
 
     def act(self, stage: Stage, channel: ChannelIntegration) -> None:
-        from shoptalk.db import chat
+        from shoptalk.db import webchat_rows
 
         if not self.groups:
             return
         with stage.app.database.transaction() as session:
-            visitor = chat.keep_visitor(
+            visitor = webchat_rows.keep_visitor(
                 session, channel, self.session_id, name=self.dialogue.customer_name
             )
-            talk = chat.open_session(session, visitor, self.session_id)
+            talk = webchat_rows.open_session(session, visitor, self.session_id)
             assert talk is not None  # each has a session of its own
             if self.groups[0]:
-                chat.visitor_writes(session, talk, self.groups[0].pop(0), now=stage.app.clock())
+                webchat_rows.visitor_writes(
+                    session, talk, self.groups[0].pop(0), now=stage.app.clock()
+                )
                 return
-            [newest] = chat.lines_before(session, talk, before=None, limit=1)
+            [newest] = webchat_rows.lines_before(session, talk, before=None, limit=1)
             if newest.sender_type != SenderType.CUSTOMER:
                 del self.groups[0]
 
@@ -143,8 +145,8 @@ class ExportedChats:
             self._waiting.add(customer_id)
 
     def _import(self, thread: dict[str, Any]) -> None:
+        from shoptalk.importer.file_import import import_file
         from shoptalk.importer.files import FileOptions
-        from shoptalk.importer.from_file import import_file
 
         path = self.stage.home / f"WhatsApp Chat - {thread['customer_id']}.txt"
         path.write_text(exported_chat(thread), encoding="utf-8")

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from shoptalk.app import App, running
 from shoptalk.commands.common import now
 from shoptalk.sandbox.client import SandboxControl
 from shoptalk.settings import Settings
+from shoptalk.wiring import App, running
 
 MODEL = "sandbox-clerk"
 

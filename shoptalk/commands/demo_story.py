@@ -6,7 +6,6 @@ from collections.abc import Sequence
 import click
 from sqlalchemy.orm import Session
 
-from shoptalk.app import App
 from shoptalk.commands.common import visible
 from shoptalk.commands.conversations import transcript
 from shoptalk.commands.demo_accounts import Branch
@@ -22,8 +21,9 @@ from shoptalk.db.conversations import (
 from shoptalk.db.deliveries import deliveries_of
 from shoptalk.db.models import Message, Order, Turn
 from shoptalk.db.status import ChannelAnswers, channel_answers, inbox_counts
-from shoptalk.responder.why import Explanation, explain
+from shoptalk.services.why import Explanation, explain
 from shoptalk.types import Outcome
+from shoptalk.wiring import App
 
 LINE = 100  #: columns of the widest paragraph
 

@@ -7,9 +7,9 @@ from datetime import timedelta
 import click
 
 from shoptalk import settings
-from shoptalk.app import App
 from shoptalk.commands.common import json_option, print_json, visible, with_app
 from shoptalk.errors import ChannelStopped, ModelUnavailable, ShoptalkError
+from shoptalk.wiring import App
 
 WAITS_TOO_LONG = timedelta(hours=1)  #: for a person's answer
 
@@ -82,7 +82,7 @@ def _key(app: App) -> Finding:
 
 
 def _model(app: App) -> Finding:
-    from shoptalk.responder.model.openai_client import check_model
+    from shoptalk.agents.models.openai_client import check_model
 
     given = app.settings
     if given.openai_api_key is None:
@@ -138,8 +138,8 @@ def _open_circuits(app: App) -> Iterator[Finding]:
 
 
 def _channels(app: App, workspace_id: int) -> Iterator[Finding]:
-    from shoptalk.credentials import check_channel, credential_warnings
     from shoptalk.db.channels import list_channels
+    from shoptalk.services.token_health import check_channel, credential_warnings
 
     with app.database.transaction() as session:
         channels = list_channels(session, workspace_id)

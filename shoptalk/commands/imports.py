@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING, Literal
 import click
 from click.core import ParameterSource
 
-from shoptalk.app import App
 from shoptalk.commands.common import Moment, json_option, print_rows, visible, with_app
 from shoptalk.commands.display import column
 from shoptalk.db.models import ChannelIntegration
 from shoptalk.errors import UsageError
+from shoptalk.wiring import App
 
 if TYPE_CHECKING:
     from shoptalk.importer.channels import OnProgress
-    from shoptalk.importer.report import RunReport
+    from shoptalk.importer.run_report import RunReport
 
 _OF_FILES = frozenset({"shop_names", "customer_phone", "timezone", "date_order"})
 
@@ -66,8 +66,8 @@ def import_(
     if path is not None:
         if handle is None:
             raise UsageError("--file needs --channel: say which channel its messages belong to.")
+        from shoptalk.importer.file_import import import_file
         from shoptalk.importer.files import FileOptions
-        from shoptalk.importer.from_file import import_file
 
         channel = _channel(app, handle)
         options = FileOptions(
@@ -144,7 +144,7 @@ def _to_import(
 
 
 def _stopped_report(app: App, channel: ChannelIntegration) -> "RunReport":
-    from shoptalk.importer.report import RunReport
+    from shoptalk.importer.run_report import RunReport
 
     report = RunReport.begin("poll", channel, now=app.clock())
     report.error, report.remedy = channel.last_error or "stopped", channel.remedy

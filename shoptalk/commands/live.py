@@ -11,7 +11,6 @@ from rich.text import Text
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
-from shoptalk.app import App
 from shoptalk.commands.common import visible
 from shoptalk.commands.conversations import customer_of
 from shoptalk.commands.display import (
@@ -27,6 +26,7 @@ from shoptalk.db.conversations import conversations_by_id, list_messages
 from shoptalk.db.models import Conversation, Message
 from shoptalk.db.status import ChannelStatus, Totals, channel_statuses, totals
 from shoptalk.types import SenderType
+from shoptalk.wiring import App
 
 LAST_MESSAGES = 5
 NO_CHANNEL = "No channel is connected yet: `shoptalk channels connect` adds one."

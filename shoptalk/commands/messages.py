@@ -2,11 +2,11 @@
 
 import click
 
-from shoptalk.app import App
 from shoptalk.commands.common import Group, json_option, limit_option, print_rows, with_app
 from shoptalk.commands.conversations import customer_of, message_row
 from shoptalk.commands.display import column
 from shoptalk.types import Outcome
+from shoptalk.wiring import App
 
 
 @click.group(cls=Group)

@@ -4,9 +4,9 @@ from decimal import Decimal
 
 import click
 
-from shoptalk.app import App
 from shoptalk.commands.common import Group, json_option, limit_option, print_rows, with_app
 from shoptalk.commands.display import Column, column, money, plain_amount
+from shoptalk.wiring import App
 
 
 @click.group(cls=Group)

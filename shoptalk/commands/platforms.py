@@ -77,17 +77,17 @@ def _row(name: str) -> dict[str, Any]:
         "error": None,
     }
     try:
-        can = registry.adapter(name).can
+        capabilities = registry.adapter(name).capabilities
     except UsageError as exc:
         return row | {"error": str(exc)}
-    window = can.reply_window
+    window = capabilities.reply_window
     return row | {
-        "polled": can.polled,
-        "history": can.history,
-        "typing": can.typing,
-        "token": can.needs_token,
-        "max_text": can.max_text,
-        "text_unit": str(can.text_unit),
+        "polled": capabilities.polled,
+        "history": capabilities.history,
+        "typing": capabilities.typing,
+        "token": capabilities.needs_token,
+        "max_text": capabilities.max_text,
+        "text_unit": str(capabilities.text_unit),
         "reply_window_seconds": None if window is None else round(window.total_seconds()),
     }
 

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from shoptalk.app import App
 from shoptalk.commands.common import (
     Group,
     json_option,
@@ -19,6 +18,7 @@ from shoptalk.commands.common import (
     with_app,
 )
 from shoptalk.commands.display import Column, column, count, money, plain_amount
+from shoptalk.wiring import App
 
 if TYPE_CHECKING:
     from shoptalk.db.catalog import CatalogChange

@@ -2,8 +2,8 @@
 
 import click
 
-from shoptalk.app import App
 from shoptalk.commands.common import json_option, print_json, with_app
+from shoptalk.wiring import App
 
 
 @click.command()

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING
 import click
 
 from shoptalk import __version__
-from shoptalk.app import App
 from shoptalk.commands.common import moment, with_app
 from shoptalk.commands.display import count, span
 from shoptalk.errors import FolderGone, NoWayToModel, ShoptalkError, UsageError
 from shoptalk.types import Outcome, Work
+from shoptalk.wiring import App
 
 if TYPE_CHECKING:
     from shoptalk.responder.passes import Responder
@@ -141,8 +141,8 @@ def run_scheduler(
     """
     from shoptalk import logs
     from shoptalk.commands.live import LiveView
-    from shoptalk.pickup import picking_up
     from shoptalk.scheduler import Schedule, Ticker
+    from shoptalk.wakeup_handler import handling_wakeups
 
     if not live:
         logs.set_up(level=app.settings.log_level, style=app.settings.log_format)
@@ -155,7 +155,7 @@ def run_scheduler(
     if responder is not None:
         responder.try_models_again()  # settings may have been mended
     ticker = Ticker(app, importer, responder)
-    app.presence.name()  # seen in `status` from now on
+    app.liveness.name()  # seen in `status` from now on
     schedule = Schedule(
         ticker,
         poll_seconds=app.settings.poll_interval_seconds,
@@ -164,7 +164,7 @@ def run_scheduler(
     begins()
     with (
         LiveView(app, enabled=live) as view,
-        picking_up(app, importer, reply=ticker.reply, until=until),
+        handling_wakeups(app, importer, reply=ticker.reply, until=until),
     ):
         watch = _Watch(app, until)
 

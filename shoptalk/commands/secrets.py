@@ -2,8 +2,8 @@
 
 import click
 
-from shoptalk.app import App
 from shoptalk.commands.common import Group, json_option, print_done, with_app
+from shoptalk.wiring import App
 
 
 @click.group(cls=Group)
@@ -30,7 +30,7 @@ def rotate(app: App, as_json: bool) -> None:
     Example:
       shoptalk secrets rotate
     """
-    from shoptalk.rotation import rotate as rotate_keys
+    from shoptalk.services.key_rotation import rotate as rotate_keys
     from shoptalk.vault import KEY_FILE
 
     rotated = rotate_keys(app)

@@ -7,7 +7,6 @@ from typing import Any
 
 import click
 
-from shoptalk.app import App
 from shoptalk.commands.common import json_option, moment, print_json, with_app
 from shoptalk.commands.display import (
     count,
@@ -16,6 +15,7 @@ from shoptalk.commands.display import (
     to_the_second,
     when,
 )
+from shoptalk.wiring import App
 
 LATELY = timedelta(hours=24)
 
@@ -44,16 +44,16 @@ def _show(app: App, *, as_json: bool) -> None:
         totals_lines,
     )
     from shoptalk.commands.waiting import waiting_for_people
-    from shoptalk.credentials import credential_warnings
     from shoptalk.db.circuits import troubled
-    from shoptalk.db.presence import who_is_present
+    from shoptalk.db.liveness import live_processes
     from shoptalk.db.status import channel_statuses, runs_with_gaps, totals
+    from shoptalk.services.token_health import credential_warnings
 
     workspace_id, now = app.workspace_id(), app.clock()
     with app.database.transaction() as session:
         channels = channel_statuses(session, workspace_id, now=now)
         counts = totals(session, workspace_id, since=now - LATELY, now=now)
-        workers = who_is_present(session)
+        workers = live_processes(session)
         breakers = [
             {
                 "name": circuit.name,

@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from shoptalk.app import App
 from shoptalk.commands.common import moment
 from shoptalk.commands.display import ago, count, one_line, when
 from shoptalk.db.handovers import HandedOver
 from shoptalk.db.waiting import NAMED, Backlog, LeftToPeople
 from shoptalk.types import Outcome
+from shoptalk.wiring import App
 
 BACKLOG = "backlog"  #: the reason of what waits for the owner's decision
 

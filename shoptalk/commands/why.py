@@ -4,8 +4,8 @@ from dataclasses import asdict
 
 import click
 
-from shoptalk.app import App
 from shoptalk.commands.common import json_option, moment, print_json, visible, with_app
+from shoptalk.wiring import App
 
 SHOWN = 200  #: characters of the message
 
@@ -24,7 +24,7 @@ def why(app: App, message_id: str, as_json: bool) -> None:
     from shoptalk.commands.conversations import customer_of
     from shoptalk.commands.display import shortened, to_the_second
     from shoptalk.db.conversations import get_message
-    from shoptalk.responder.why import explain, in_utc
+    from shoptalk.services.why import explain, in_utc
 
     workspace_id = app.workspace_id()
     with app.database.transaction() as session:

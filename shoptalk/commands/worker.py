@@ -2,9 +2,9 @@
 
 import click
 
-from shoptalk.app import App
 from shoptalk.commands.common import with_app
 from shoptalk.types import Work
+from shoptalk.wiring import App
 
 
 @click.command()

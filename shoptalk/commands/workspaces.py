@@ -5,9 +5,9 @@ from dataclasses import asdict
 import click
 
 from shoptalk import values
-from shoptalk.app import App
 from shoptalk.commands.common import Group, json_option, print_json, print_rows, visible, with_app
 from shoptalk.commands.display import Column, column
+from shoptalk.wiring import App
 
 
 @click.group(cls=Group)

@@ -88,8 +88,8 @@ class Receipt:
 
     delivery: Delivery
     message_id: str  #: the platform's
+    #: When to ask what became of it; None: the platform does not tell
     check_at: datetime | None = None
-    #: when to ask what became of it; None: the platform does not tell
 
 
 def record_sent(session: Session, receipts: Sequence[Receipt], *, now: datetime) -> None:

@@ -28,8 +28,8 @@ from urllib.parse import quote
 
 import psutil
 
-from shoptalk.crashpoints import reach
 from shoptalk.errors import FolderGone, UsageError
+from shoptalk.failpoints import failpoint
 
 DATA = "postgres"
 UNFINISHED = "postgres.unfinished."  #: how the names of clusters begin that are not complete
@@ -159,7 +159,7 @@ def _running_server(data: Path) -> str:
             _forget_a_dead_postmaster(data)
             if _running_pid(data) is None:
                 _start(data)
-    reach("embedded.started")
+    failpoint("embedded.started")
     socket_folder = (data / "postmaster.pid").read_text().splitlines()[4].strip()
     return f"postgresql://postgres:@/postgres?host={quote(socket_folder)}"
 
@@ -180,7 +180,7 @@ def _make_sure_of_cluster(data: Path) -> None:
     if _is_complete(data):
         return
     fresh = Path(tempfile.mkdtemp(prefix=UNFINISHED, dir=data.parent))
-    reach("embedded.folder_made")
+    failpoint("embedded.folder_made")
     try:
         _library(fresh).ensure_pgdata_inited()
     except subprocess.CalledProcessError as exc:
@@ -189,13 +189,13 @@ def _make_sure_of_cluster(data: Path) -> None:
     except BaseException:
         shutil.rmtree(fresh, ignore_errors=True)
         raise
-    reach("embedded.cluster_made")
+    failpoint("embedded.cluster_made")
     if data.exists():  # empty, or left incomplete by a version that made it in its place
         data.rename(Path(tempfile.mkdtemp(prefix=UNFINISHED, dir=data.parent)))
-        reach("embedded.place_cleared")
+        failpoint("embedded.place_cleared")
     fresh.rename(data)
     _keep_names(data.parent)
-    reach("embedded.cluster_in_place")
+    failpoint("embedded.cluster_in_place")
     for left in data.parent.glob(f"{UNFINISHED}*"):
         shutil.rmtree(left, ignore_errors=True)
 

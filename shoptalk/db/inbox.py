@@ -13,10 +13,10 @@ from typing import Any
 from sqlalchemy import Row, select, text
 from sqlalchemy.orm import Session
 
-from shoptalk.db.custody import note_custody
 from shoptalk.db.models import ChannelIntegration, Message
-from shoptalk.db.our_own import recognise_our_own
-from shoptalk.types import Custody, Customer, InboundMessage, Outcome
+from shoptalk.db.own_messages import recognise_our_own
+from shoptalk.db.thread_owner import note_thread_owner
+from shoptalk.types import Customer, InboundMessage, Outcome, ThreadOwner
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,7 +28,7 @@ class ThreadRows:
     messages: Sequence[InboundMessage]
     updated_at: datetime | None  #: None: what is stored says nothing about the thread's newest
     history_complete: bool  #: nothing older is left to read
-    custody: Custody | None = None  #: None: the platform does not tell whose it is
+    thread_owner: ThreadOwner | None = None  #: None: the platform does not tell whose it is
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,13 +109,13 @@ _INSERT_MESSAGES = """
         ) AS row (conversation_id, message_id, content, sender_type, created_at, content_type,
             attachments, reply_to, sequence_no)
         ON CONFLICT (message_id) DO UPDATE SET created_at = excluded.created_at,
-            sequence_no = CASE WHEN messages.imported_at >= CAST(%(unread_since)s AS timestamptz)
+            sequence_no = CASE WHEN messages.imported_at >= CAST(%(missing_since)s AS timestamptz)
                 AND messages.turn_id IS NULL
                 THEN excluded.sequence_no ELSE messages.sequence_no END
             -- ours was stored with our own time when it was sent; the platform's is the true one
             WHERE (messages.sender_type = 'agent' AND messages.created_at <> excluded.created_at)
             -- what was stored before others of its second were read takes its place among them
-            OR (messages.imported_at >= CAST(%(unread_since)s AS timestamptz)
+            OR (messages.imported_at >= CAST(%(missing_since)s AS timestamptz)
                 AND messages.turn_id IS NULL)
         RETURNING conversation_id, message_id, sender_type, created_at, xmax = 0 AS is_new
     ), fresh AS (
@@ -187,8 +187,10 @@ def store_threads(
         },
     )
     rows = {row.thread_id: row for row in conversations}
-    custodies = {each.thread_id: each.custody for each in threads if each.custody is not None}
-    note_custody(session, channel.id, custodies, now=imported_at)
+    custodies = {
+        each.thread_id: each.thread_owner for each in threads if each.thread_owner is not None
+    }
+    note_thread_owner(session, channel.id, custodies, now=imported_at)
     _count_conversations(session, channel, sum(1 for row in rows.values() if row.is_new))
     messages: list[tuple[int, InboundMessage, int]] = []
     for thread in threads:
@@ -252,7 +254,7 @@ def _merged(threads: Sequence[ThreadRows]) -> list[ThreadRows]:
             ),
             updated_at=max(filter(None, (before.updated_at, thread.updated_at)), default=None),
             history_complete=before.history_complete or thread.history_complete,
-            custody=thread.custody or before.custody,
+            thread_owner=thread.thread_owner or before.thread_owner,
         )
     return list(by_id.values())
 
@@ -290,7 +292,7 @@ def _insert(
             {
                 "workspace_id": channel.workspace_id,
                 "cut_over": channel.connected_at,
-                "unread_since": channel.unread_since,
+                "missing_since": channel.missing_since,
                 "history": str(Outcome.HISTORY),
                 "imported_at": imported_at,
                 "conversation_ids": [conversation_id for conversation_id, _, _ in ordered],

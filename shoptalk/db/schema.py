@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from alembic.config import Config
 
 #: oldest first; kept here so that a check need not load Alembic
-REVISIONS = tuple(f"{number:04}" for number in range(1, 13))
+REVISIONS = tuple(f"{number:04}" for number in range(1, 14))
 HEAD = REVISIONS[-1]
 WAIT_SECONDS = 0.1  #: between two looks whether another upgrade has ended
 UPGRADE_LOCK = 0x73686F70  #: any constant; two upgrades at once wait for each other on it

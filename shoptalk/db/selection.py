@@ -12,10 +12,10 @@ from datetime import datetime, timedelta
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from shoptalk.db.custody import IS_HELD
 from shoptalk.db.handovers import IS_HANDED_OVER
+from shoptalk.db.missing_messages import NOTHING_MISSING_BEFORE, WAITS_FOR
 from shoptalk.db.opt_outs import IS_OPTED_OUT
-from shoptalk.db.unread import IS_NOT_AHEAD, WAITS_FOR
+from shoptalk.db.thread_owner import IS_HELD
 from shoptalk.types import Outcome
 
 
@@ -137,7 +137,7 @@ _GATHER = text(f"""
         JOIN conversations AS conversation ON conversation.id = message.conversation_id
         JOIN channel_integrations AS channel ON channel.id = conversation.channel_integration_id
         WHERE message.conversation_id = {_HAVE_WAITING}
-          AND conversation.ai_enabled AND {_WAITING} AND {IS_NOT_AHEAD}
+          AND conversation.ai_enabled AND {_WAITING} AND {NOTHING_MISSING_BEFORE}
           AND (message.released OR message.created_at
               > coalesce(CAST(:held_before AS timestamptz), '-infinity'))
         FOR NO KEY UPDATE OF conversation, message SKIP LOCKED
@@ -182,7 +182,7 @@ _GATHER = text(f"""
 """)  # noqa: S608
 
 
-def settle(
+def close_unanswerable(
     session: Session,
     policy: SelectionPolicy,
     windows: Mapping[tuple[str, str], timedelta],
@@ -217,7 +217,7 @@ def settle(
     )
 
 
-def gather(
+def open_turns(
     session: Session, policy: BufferPolicy, *, now: datetime, held_before: datetime | None = None
 ) -> int:
     """Put every message that waits for an answer into its conversation's turn; return how many.
@@ -233,7 +233,7 @@ def gather(
             "longest": policy.longest,
             "most_messages": policy.most_messages,
             "held_before": held_before,
-            "unread_before": now - WAITS_FOR,
+            "missing_before": now - WAITS_FOR,
         },
     )
     return int(gathered or 0)

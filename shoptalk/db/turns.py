@@ -14,8 +14,8 @@ from datetime import datetime
 from sqlalchemy import func, select, text, tuple_, update
 from sqlalchemy.orm import Session, aliased
 
+from shoptalk.db.liveness import CLAIMANT_IS_GONE
 from shoptalk.db.models import Conversation, Delivery, Message, Turn, TurnStatus
-from shoptalk.db.presence import CLAIMANT_IS_GONE
 from shoptalk.types import ConversationState, Outcome, SenderType
 
 # Turns of channels that are disconnected or refused by their platform stay where they are.

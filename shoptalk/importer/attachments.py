@@ -6,7 +6,7 @@ from dataclasses import replace
 from shoptalk.db.engine import Database
 from shoptalk.db.inbox import find_stored
 from shoptalk.errors import BadPayload, GiveUp, RetryLater, Throttled
-from shoptalk.importer.reader import Reader
+from shoptalk.importer.platform_reader import PlatformReader
 from shoptalk.platforms.base import FetchesAttachments, Page, ThreadSlice
 from shoptalk.types import InboundMessage
 
@@ -17,7 +17,7 @@ DoesWithout = Callable[[ThreadSlice, InboundMessage, Failure], bool]
 
 
 def with_attachments(
-    database: Database, reader: Reader, page: Page, *, does_without: DoesWithout
+    database: Database, reader: PlatformReader, page: Page, *, does_without: DoesWithout
 ) -> Page:
     """The page with what its new messages bring; those that are stored are left as they are.
 
@@ -53,7 +53,7 @@ def _says_nothing(piece: ThreadSlice) -> bool:
 
 
 def _asked_for(
-    reader: Reader, piece: ThreadSlice, message: InboundMessage, does_without: DoesWithout
+    reader: PlatformReader, piece: ThreadSlice, message: InboundMessage, does_without: DoesWithout
 ) -> InboundMessage | None:
     try:
         attachments = reader.attachments(message.message_id)

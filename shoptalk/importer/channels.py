@@ -24,13 +24,13 @@ from shoptalk.db.runs import add_run
 from shoptalk.db.threads import count_history
 from shoptalk.errors import ChannelStopped, PlatformError, RetryLater, ShoptalkError, Throttled
 from shoptalk.importer.history import Progress, import_history
-from shoptalk.importer.pace import Pace
-from shoptalk.importer.plan import EVERY_TICK, PollPlan
+from shoptalk.importer.page_size import PageSizeMemory
+from shoptalk.importer.platform_reader import PlatformReader
 from shoptalk.importer.poll import poll_channel
 from shoptalk.importer.poll_run import PollRun
-from shoptalk.importer.reader import Reader
-from shoptalk.importer.report import RunReport
-from shoptalk.importer.sizes import PageSizes
+from shoptalk.importer.poll_schedule import EVERY_TICK, PollSchedule
+from shoptalk.importer.rate_limiter import RateLimiter
+from shoptalk.importer.run_report import RunReport
 from shoptalk.platforms.base import Platform
 from shoptalk.types import Clock
 
@@ -54,7 +54,7 @@ class Importer:
 
     Args:
         platform_of: the adapter of a channel, connected with its credentials.
-        pace_of: the pace of a channel's reads, the same one each time it is asked.
+        rate_limiter_of: the pace of a channel's reads, the same one each time it is asked.
         more_tries: how often a question is asked again at once that the platform stumbled over.
     """
 
@@ -63,16 +63,16 @@ class Importer:
         database: Database,
         *,
         platform_of: Callable[[ChannelIntegration], Platform],
-        pace_of: Callable[[ChannelIntegration], Pace],
+        rate_limiter_of: Callable[[ChannelIntegration], RateLimiter],
         overlap: timedelta,
         concurrency: int,
         more_tries: int = 0,
-        plan: PollPlan = EVERY_TICK,
+        plan: PollSchedule = EVERY_TICK,
         clock: Clock,
     ) -> None:
         self._database = database
         self._platform_of = platform_of
-        self._pace_of = pace_of
+        self._pace_of = rate_limiter_of
         self._overlap = overlap
         self._concurrency = concurrency
         self._more_tries = more_tries
@@ -205,21 +205,21 @@ class Importer:
         self,
         kind: str,
         channel: ChannelIntegration,
-        work: Callable[[Reader, RunReport], None],
+        work: Callable[[PlatformReader, RunReport], None],
     ) -> RunReport:
         """Do one channel's work; whatever goes wrong ends in its report and on its row."""
         report = RunReport.begin(kind, channel, now=self._clock())
         try:
             has_failed = self._check_circuit(channel)
             platform = self._platform_of(channel)
-            sizes = PageSizes(
+            sizes = PageSizeMemory(
                 channel.page_sizes,
-                platform.can,
+                platform.capabilities,
                 clock=self._clock,
                 listed=self._listed.get(channel.id) if kind == POLL else None,
             )
             pace = self._pace_of(channel)
-            reader = Reader(
+            reader = PlatformReader(
                 platform,
                 pace,
                 report,
@@ -283,7 +283,7 @@ class Importer:
             )
         return broken is not None and broken.failures > 0
 
-    def _note_sizes(self, channel: ChannelIntegration, sizes: PageSizes) -> None:
+    def _note_sizes(self, channel: ChannelIntegration, sizes: PageSizeMemory) -> None:
         learnt = sizes.learnt()
         if learnt:
             with self._database.transaction() as session:

@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from shoptalk.crashpoints import reach
 from shoptalk.db.channels import finish_history, lock_channel, put_history_off
 from shoptalk.db.delivery_reports import first_check
 from shoptalk.db.engine import Database
@@ -21,13 +20,14 @@ from shoptalk.db.opt_outs import note_words
 from shoptalk.db.runs import add_run
 from shoptalk.db.threads import count_history, find_threads, threads_with_unfinished_history
 from shoptalk.errors import ChannelStopped, PlatformError, RetryLater, Throttled
-from shoptalk.importer.ahead import Ahead
+from shoptalk.failpoints import failpoint
 from shoptalk.importer.attachments import Failure, with_attachments
-from shoptalk.importer.keywords import words_of
-from shoptalk.importer.plan import SPARE_FROM_PERCENT
-from shoptalk.importer.reader import Reader
-from shoptalk.importer.report import RunReport
-from shoptalk.importer.threads import rows_of, stretches_back
+from shoptalk.importer.opt_out_keywords import words_of
+from shoptalk.importer.platform_reader import PlatformReader
+from shoptalk.importer.poll_schedule import SPARE_FROM_PERCENT
+from shoptalk.importer.prefetch import Prefetcher
+from shoptalk.importer.run_report import RunReport
+from shoptalk.importer.threads import rows_of, segments_back
 from shoptalk.platforms.base import Page, ThreadSlice, Usage
 from shoptalk.types import Clock, Customer, InboundMessage
 
@@ -54,7 +54,7 @@ class Progress:
 def import_history(
     database: Database,
     channel: ChannelIntegration,
-    reader: Reader,
+    reader: PlatformReader,
     report: RunReport,
     *,
     until: datetime | None = None,
@@ -103,7 +103,7 @@ class _History:
         self,
         database: Database,
         channel: ChannelIntegration,
-        reader: Reader,
+        reader: PlatformReader,
         report: RunReport,
         *,
         until: datetime | None,
@@ -140,7 +140,7 @@ class _History:
 
     def _store_all(self, readings: Iterator[list[_Read]]) -> Iterator[Progress]:
         """Store what was read while the next is being asked for."""
-        with Ahead(
+        with Prefetcher(
             readings,
             weigh=lambda reading: sum(len(read.rows.messages) for read in reading if read.rows),
             most=MOST_AHEAD,
@@ -264,7 +264,7 @@ class _History:
         """
         piece = replace(piece, updated_at=None)
         try:
-            for stretch in stretches_back(self._reader, self._report, piece, stop_at=self._since):
+            for stretch in segments_back(self._reader, self._report, piece, stop_at=self._since):
                 is_last = stretch.at_beginning or stretch.at_stop
                 rows = rows_of(
                     piece, self._wanted(piece, stretch.messages), history_complete=is_last
@@ -312,9 +312,9 @@ class _History:
                 backwards=True,
                 check_at=first_check(is_told=self._reader.tells_delivery, now=now),
             )
-            keywords = self._reader.platform.can.keywords
+            keywords = self._reader.platform.capabilities.keywords
             note_words(session, self._channel.id, words_of(rows, keywords))
-        reach("history.page_stored")
+        failpoint("history.page_stored")
 
     def _wanted(
         self, piece: ThreadSlice, messages: Sequence[InboundMessage]

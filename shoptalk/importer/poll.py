@@ -1,28 +1,28 @@
 """A tick's first half for one channel: what is new since the watermark, stored once.
 
 The list is walked newest first, back to the watermark less the overlap, and a thread that changed
-is read back to what is stored of it. What was read goes into a `Harvest`, which is then stored.
+is read back to what is stored of it. What was read goes into a `PollBatch`, which is then stored.
 """
 
 from collections import Counter
 from datetime import datetime
 
-from shoptalk.crashpoints import reach
+from shoptalk.db.missing_messages import WAITS_FOR
 from shoptalk.db.threads import KnownThread, find_threads, threads_to_read_again
-from shoptalk.db.unread import WAITS_FOR
 from shoptalk.errors import (
     BadPayload,
     PlatformError,
     RetryLater,
     Throttled,
 )
+from shoptalk.failpoints import failpoint
 from shoptalk.importer.attachments import Failure, with_attachments
-from shoptalk.importer.catch_up import CatchUp, is_waited_for, kept_aside, shown_of
-from shoptalk.importer.deliveries import DeliveryNews
-from shoptalk.importer.harvest import Harvest, changed_at, changes
+from shoptalk.importer.delivery_reports import DeliveryNews
+from shoptalk.importer.poll_batch import PollBatch, changed_at, changes
 from shoptalk.importer.poll_run import PollRun
 from shoptalk.importer.poll_store import store_poll
-from shoptalk.importer.threads import Stretch, holes_of, reaches
+from shoptalk.importer.thread_sync import ThreadSync, is_waited_for, kept_aside, shown_of
+from shoptalk.importer.threads import Segment, malformed_places_of, reaches
 from shoptalk.platforms.base import Page, ThreadSlice
 from shoptalk.types import OUR_SIDE, Customer, InboundMessage
 
@@ -38,37 +38,37 @@ def poll_channel(run: PollRun) -> None:
     Raises:
         PlatformError: the channel could not be polled to the end.
     """
-    harvest, deliveries = Harvest(run), DeliveryNews(run)
-    walk = _Walk(run, harvest, deliveries)
+    poll_batch, deliveries = PollBatch(run), DeliveryNews(run)
+    walk = _Walk(run, poll_batch, deliveries)
     try:
         walk.read_list()
         walk.read_threads_again()
         deliveries.ask()
     except PlatformError:
-        store_poll(run, harvest, complete=False)
+        store_poll(run, poll_batch, complete=False)
         raise
-    store_poll(run, harvest, complete=True)
+    store_poll(run, poll_batch, complete=True)
     deliveries.note()
 
 
 class _Walk:
     """One poll's way through the list."""
 
-    def __init__(self, run: PollRun, harvest: Harvest, deliveries: DeliveryNews) -> None:
+    def __init__(self, run: PollRun, poll_batch: PollBatch, deliveries: DeliveryNews) -> None:
         self._run = run
-        self._harvest = harvest
+        self._poll_batch = poll_batch
         self._deliveries = deliveries
-        self._look_back_to = harvest.look_back_to
+        self._look_back_to = poll_batch.look_back_to
         self._tried: dict[str, datetime] = {}  # threads of this walk, and as of which change
-        self._threads = CatchUp(run, harvest)
+        self._threads = ThreadSync(run, poll_batch)
 
     def read_list(self) -> None:
         cursor: str | None = None
         asked: Counter[str] = Counter()
         while True:
             page = self._run.reader.page(cursor, since=self._look_back_to)
-            reach("import.page_read")
-            self._harvest.note_page(page, is_first=cursor is None)
+            failpoint("import.page_read")
+            self._poll_batch.note_page(page, is_first=cursor is None)
             self._deliveries.gather(page)
             page = with_attachments(
                 self._run.database, self._run.reader, page, does_without=self._does_without
@@ -80,7 +80,7 @@ class _Walk:
                 return
             if asked[cursor] == TIMES_ASKED:
                 if self._run.reader.is_last_page_again(page):
-                    self._harvest.doubt_end()
+                    self._poll_batch.doubt_end()
                     return
                 raise BadPayload(
                     "the list of threads repeats itself", platform=self._run.reader.platform.name
@@ -101,7 +101,7 @@ class _Walk:
         was_met = channel.last_poll_at is not None and message.created_at < channel.last_poll_at
         if was_met and self._run.clock() >= message.created_at + WAITS_FOR:
             return True
-        self._harvest.hold_back(piece.thread_id, message.created_at)
+        self._poll_batch.hold_back(piece.thread_id, message.created_at)
         return False
 
     def read_threads_again(self) -> None:
@@ -185,10 +185,10 @@ class _Walk:
         shows_nothing = not piece.messages and not piece.unreadable
         if shows_nothing or moment is None or moment < self._look_back_to:
             return
-        if moment <= self._harvest.known_whole_until:
+        if moment <= self._poll_batch.known_whole_until:
             return
         if is_waited_for(known, self._run.clock()):
-            self._harvest.add(kept_aside(piece, for_good=False))
+            self._poll_batch.add(kept_aside(piece, for_good=False))
             return
         stop_at = self._threads.stop_at(known.thread_updated_at)
         if self._shows_one_second(piece, moment, since=stop_at):
@@ -196,24 +196,24 @@ class _Walk:
                 piece, stored_until=known.thread_updated_at, failures=known.read_failures
             )
             return
-        shown = Stretch(piece.messages, False, False, holes_of(piece.unreadable))
+        shown = Segment(piece.messages, False, False, malformed_places_of(piece.unreadable))
         if self._threads.holds_back(
             piece, shown, since=stop_at, until=moment, failures=known.read_failures
         ):
             self._run.report.put_aside(piece.unreadable)
             return
-        self._harvest.add(shown_of(piece))
+        self._poll_batch.add(shown_of(piece))
         is_settled = self._look_back_to == self._run.channel.last_fetch_timestamp
         shows_all = piece.older is None or reaches(piece.messages, moment - self._run.overlap)
         if not is_settled and not shows_all and known.broken_until is None:
-            self._harvest.read_again(piece.thread_id, wait=self._run.overlap, failed=False)
+            self._poll_batch.read_again(piece.thread_id, wait=self._run.overlap, failed=False)
 
     def _shows_one_second(self, piece: ThreadSlice, moment: datetime, *, since: datetime) -> bool:
         """Whether all that is shown came in one second, and does not reach what is stored."""
         if piece.older is None or any(each.created_at < moment for each in piece.messages):
             return False
-        shown = Stretch(piece.messages, False, False, holes=[len(piece.messages)])
-        return self._threads.count_behind_hole(shown, since=since) > 0
+        shown = Segment(piece.messages, False, False, malformed_places=[len(piece.messages)])
+        return self._threads.count_after_malformed(shown, since=since) > 0
 
 
 def _ends_before(page: Page, moment: datetime) -> bool:

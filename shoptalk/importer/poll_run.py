@@ -5,9 +5,9 @@ from datetime import timedelta
 
 from shoptalk.db.engine import Database
 from shoptalk.db.models import ChannelIntegration
-from shoptalk.importer.plan import EVERY_TICK, PollPlan
-from shoptalk.importer.reader import Reader
-from shoptalk.importer.report import RunReport
+from shoptalk.importer.platform_reader import PlatformReader
+from shoptalk.importer.poll_schedule import EVERY_TICK, PollSchedule
+from shoptalk.importer.run_report import RunReport
 from shoptalk.types import Clock
 
 
@@ -16,14 +16,14 @@ class PollRun:
     database: Database
     #: as it was loaded before the poll
     channel: ChannelIntegration
-    reader: Reader
+    reader: PlatformReader
     report: RunReport
     #: how far behind the watermark the poll looks again
     overlap: timedelta
-    plan: PollPlan = EVERY_TICK
+    plan: PollSchedule = EVERY_TICK
     clock: Clock
 
     @property
     def lists_messages(self) -> bool:
         """Whether the platform lists bare messages, not threads."""
-        return self.reader.platform.can.lists_messages
+        return self.reader.platform.capabilities.lists_messages

@@ -8,9 +8,9 @@ from typing import Any
 
 from shoptalk.db.inbox import ThreadRows
 from shoptalk.errors import BadPayload
-from shoptalk.importer.reader import Reader
-from shoptalk.importer.report import RunReport
-from shoptalk.importer.report import storable as storable
+from shoptalk.importer.platform_reader import PlatformReader
+from shoptalk.importer.run_report import RunReport
+from shoptalk.importer.run_report import storable as storable
 from shoptalk.platforms.base import ThreadSlice
 from shoptalk.types import OUR_SIDE, Attachment, Customer, InboundMessage, Unreadable
 
@@ -18,19 +18,19 @@ TIMES_ASKED = 3  #: for one page of a thread, before it is taken to repeat itsel
 
 
 @dataclass(frozen=True, slots=True)
-class Stretch:
+class Segment:
     """A part of a thread, newest first, and where it ends."""
 
     messages: Sequence[InboundMessage]
     at_beginning: bool  #: nothing older can be read
     at_stop: bool  #: as far back as was asked
-    holes: Sequence[int] = ()
-    #: for each record that made no sense, how many of the messages are newer than it
+    #: For each record that made no sense, how many of the messages are newer than it
+    malformed_places: Sequence[int] = ()
 
 
-def stretches_back(
-    reader: Reader, report: RunReport, piece: ThreadSlice, *, stop_at: datetime | None
-) -> Iterator[Stretch]:
+def segments_back(
+    reader: PlatformReader, report: RunReport, piece: ThreadSlice, *, stop_at: datetime | None
+) -> Iterator[Segment]:
     """A thread page by page, from its newest message back beyond `stop_at` (None: all of it).
 
     What the platform hides of that way is declared a gap.
@@ -39,8 +39,11 @@ def stretches_back(
         PlatformError: as the platform does; nothing is known to be missing but what was not read.
     """
     older = piece.older
-    yield Stretch(
-        piece.messages, older is None, reaches(piece.messages, stop_at), holes_of(piece.unreadable)
+    yield Segment(
+        piece.messages,
+        older is None,
+        reaches(piece.messages, stop_at),
+        malformed_places_of(piece.unreadable),
     )
     last = piece.messages
     asked: Counter[str] = Counter()
@@ -51,7 +54,7 @@ def stretches_back(
                 raise BadPayload(
                     "a page of the thread repeats itself", platform=reader.platform.name
                 )
-            yield Stretch((), at_beginning=True, at_stop=False)
+            yield Segment((), at_beginning=True, at_stop=False)
             return
         asked[older] += 1
         page = reader.thread(piece.thread_id, older)
@@ -67,24 +70,27 @@ def stretches_back(
             )
         # What is hidden beyond `stop_at` was not declared: a walk that goes further has to.
         at_beginning = older is None and not (page.hidden and stop_at is not None)
-        yield Stretch(
-            page.messages, at_beginning, reaches(last, stop_at), holes_of(page.unreadable)
+        yield Segment(
+            page.messages,
+            at_beginning,
+            reaches(last, stop_at),
+            malformed_places_of(page.unreadable),
         )
 
 
 def read_back_to(
-    reader: Reader, report: RunReport, piece: ThreadSlice, *, stop_at: datetime | None
-) -> Stretch:
+    reader: PlatformReader, report: RunReport, piece: ThreadSlice, *, stop_at: datetime | None
+) -> Segment:
     """All of that way at once."""
     messages: list[InboundMessage] = []
-    holes: list[int] = []
-    for stretch in stretches_back(reader, report, piece, stop_at=stop_at):
-        holes += [len(messages) + place for place in stretch.holes]
+    malformed_places: list[int] = []
+    for stretch in segments_back(reader, report, piece, stop_at=stop_at):
+        malformed_places += [len(messages) + place for place in stretch.malformed_places]
         messages += stretch.messages
-    return Stretch(messages, stretch.at_beginning, stretch.at_stop, holes)
+    return Segment(messages, stretch.at_beginning, stretch.at_stop, malformed_places)
 
 
-def holes_of(unreadable: Sequence[Unreadable]) -> list[int]:
+def malformed_places_of(unreadable: Sequence[Unreadable]) -> list[int]:
     return [record.place for record in unreadable]
 
 
@@ -110,7 +116,7 @@ def rows_of(
         messages=[_storable_message(message) for message in ordered],
         updated_at=piece.updated_at,
         history_complete=history_complete,
-        custody=piece.custody,
+        thread_owner=piece.thread_owner,
     )
 
 

@@ -6,8 +6,8 @@ All moments are platform times, but for those of polls, which are ours.
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
+from shoptalk.db.missing_messages import WAITS_FOR
 from shoptalk.db.models import ChannelIntegration
-from shoptalk.db.unread import WAITS_FOR
 
 ONE_SECOND = timedelta(seconds=1)
 NEVER = datetime.min.replace(tzinfo=UTC)
@@ -33,7 +33,7 @@ class ChannelFacts:
             watermark=channel.last_fetch_timestamp,
             moved_at=channel.watermark_moved_at,
             polled_at=channel.last_poll_at,
-            incomplete_since=channel.unread_since or channel.spoilt_since,
+            incomplete_since=channel.missing_since or channel.malformed_since,
         )
 
 

@@ -22,10 +22,10 @@ from shoptalk.types import (
     ChatLine,
     ChatThread,
     Clock,
-    Custody,
     Customer,
     DeliveryReport,
     InboundMessage,
+    ThreadOwner,
     Unreadable,
 )
 
@@ -64,19 +64,19 @@ class Capabilities:
     max_text: int  #: longest text of one message, in `text_unit`
     text_unit: TextUnit = TextUnit.CHARACTERS
     text_format: TextFormat = TextFormat.PLAIN
-    brief: int | None = None
-    #: how much of `text_unit` an answer should keep to, where more costs the shop; None: no matter
+    #: How much of `text_unit` an answer should keep to, where more costs the shop; None: no matter
+    length_budget: int | None = None
     reply_window: timedelta | None = None  #: after the customer's last message; None: no limit
+    #: By how a thread's id begins, where threads differ; goes before `reply_window`
     reply_windows: Mapping[str, timedelta] = field(default_factory=dict)
-    #: by how a thread's id begins, where threads differ; goes before `reply_window`
     keywords: Keywords | None = None
     readable_messages: int | None = None  #: newest a thread shows in detail; None: all of them
     calls_per_second: float | None = None  #: reads allowed per account
     most_listed: int = 100  #: threads that one answer can list without trouble
     lists_messages: bool = False  #: the list is of bare messages, not of threads
     needs_token: bool = True  #: connecting takes an access token
+    #: The names of what `account.config` may hold beside the token; None: anything
     settings: frozenset[str] | None = None
-    #: the names of what `account.config` may hold beside the token; None: anything
 
     def reply_window_of(self, thread_id: str) -> timedelta | None:
         for beginning, window in self.reply_windows.items():
@@ -100,8 +100,8 @@ class Identity:
     external_id: str  #: the account's own id, as its owner knows it
     display_name: str
     platform_time: datetime | None  #: from the answer; None where the platform does not tell
+    #: Learnt while asking (a linked page, our own ids); kept with the credentials
     config: Mapping[str, str | Sequence[str]] = field(default_factory=dict)
-    #: learnt while asking (a linked page, our own ids); kept with the credentials
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,8 +109,8 @@ class CredentialHealth:
     """What the platform tells about credentials that work. Empty: it tells nothing."""
 
     expires_at: datetime | None = None  #: None: never, or the platform does not tell
+    #: When the account's owner has to allow the app in anew, though the token goes on working
     data_access_expires_at: datetime | None = None
-    #: when the account's owner has to allow the app in anew, though the token goes on working
     missing_permissions: Sequence[str] = ()  #: what we need and the token was not given
 
 
@@ -120,26 +120,26 @@ class ThreadSlice:
 
     thread_id: str
     customer: Customer
-    updated_at: datetime | None
-    #: when the thread last changed, platform time; None where the platform lists bare messages,
+    #: When the thread last changed, platform time; None where the platform lists bare messages,
     #: in which case `messages` is everything the page has and there is nothing to compare
+    updated_at: datetime | None
     messages: Sequence[InboundMessage] = ()  #: newest first
-    older: str | None = None
-    #: cursor for `fetch_thread` to read on where `messages` ends; None: the thread has no more.
+    #: Cursor for `fetch_thread` to read on where `messages` ends; None: the thread has no more.
     #: "" is the cursor of a newest page, for platforms whose list shows no messages
+    older: str | None = None
     unreadable: Sequence[Unreadable] = ()
-    custody: Custody | None = None  #: whose it is; None: the platform does not tell
+    thread_owner: ThreadOwner | None = None  #: whose it is; None: the platform does not tell
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ThreadState:
     """How a thread stands at this moment. Where the platform does not tell: nothing is known."""
 
-    custody: Custody | None = None
+    thread_owner: ThreadOwner | None = None
     can_reply: bool = True  #: False: the thread's reply window is over
     newest: str | None = None  #: message_id of the newest message, whoever wrote it
+    #: `message_id` of the newest message, where our side wrote it: by a person, perhaps
     said_by_us: str | None = None
-    #: message_id of the newest message, where our side wrote it: by a person, perhaps
     max_text: int | None = None  #: where a thread takes less than the platform's `max_text`
     text_unit: TextUnit = TextUnit.CHARACTERS
 
@@ -151,13 +151,13 @@ class Page:
     threads: Sequence[ThreadSlice]
     next_cursor: str | None  #: None on the last page; a page may be empty and still have one
     unreadable: Sequence[Unreadable] = ()  #: records that could not even be placed in a thread
-    settled_until: datetime | None = None
-    #: of a first page: platform time before which nothing is still to come, where the platform
+    #: Of a first page: platform time before which nothing is still to come, where the platform
     #: tells; None: as of the newest row
+    settled_until: datetime | None = None
+    #: Rows that the platform counts and did not show; asked again, it may show them
     left_out: int = 0
-    #: rows that the platform counts and did not show; asked again, it may show them
+    #: The walk goes on with a list that begins at the present, however old this page's rows are
     another_list_follows: bool = False
-    #: the walk goes on with a list that begins at the present, however old this page's rows are
     usage: Usage | None = None
 
 
@@ -177,8 +177,8 @@ class Recipient:
     thread_id: str
     customer_id: str
     last_message_id: str | None = None  #: the customer's newest, which some show typing for
+    #: The delivery's own name, the same at each try; who can tell by it sends nothing twice
     reference: str | None = None
-    #: the delivery's own name, the same at each try; who can tell by it sends nothing twice
 
 
 class ChatDesk(Protocol):
@@ -219,12 +219,12 @@ class ChatDesk(Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Surroundings:
+class AdapterContext:
     """What an adapter is handed beside its account."""
 
     session: requests.Session
+    #: Base URLs by setting name, e.g. "facebook_api_base_url"; switches as "true" or "false"
     settings: Mapping[str, str]
-    #: base URLs by setting name, e.g. "facebook_api_base_url"; switches as "true" or "false"
     clock: Clock
     chat: ChatDesk | None = None  #: this account's, where our own tables are the platform
 
@@ -234,7 +234,7 @@ class Platform(Protocol):
     """One connected account. Constructed as `adapter(account, surroundings)`."""
 
     name: str  #: the word used in settings, tables and logs, e.g. "facebook"
-    can: Capabilities
+    capabilities: Capabilities
 
     def identify(self) -> Identity:
         """Ask the platform who we are; the cheap credential check."""
@@ -250,7 +250,7 @@ class Platform(Protocol):
                 Threads that have not changed since may come without messages.
 
         Raises:
-            UsageError: where `can.polled` is False.
+            UsageError: where `capabilities.polled` is False.
         """
         ...
 

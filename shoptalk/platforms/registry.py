@@ -10,7 +10,7 @@ from importlib.metadata import EntryPoint, entry_points
 from typing import Protocol
 
 from shoptalk.errors import UsageError
-from shoptalk.platforms.base import Capabilities, Platform, Surroundings
+from shoptalk.platforms.base import AdapterContext, Capabilities, Platform
 from shoptalk.types import Account
 
 GROUP = "shoptalk.platforms"
@@ -20,9 +20,9 @@ class Adapter(Protocol):
     """The class of a platform: tells what it can do before any account is connected."""
 
     name: str
-    can: Capabilities
+    capabilities: Capabilities
 
-    def __call__(self, account: Account, surroundings: Surroundings) -> Platform: ...
+    def __call__(self, account: Account, surroundings: AdapterContext) -> Platform: ...
 
 
 def names() -> list[str]:
@@ -54,7 +54,7 @@ def adapter(name: str) -> Adapter:
     except Exception as exc:  # whatever the code of another distribution does when imported
         raise UsageError(f"The platform {name!r} cannot be loaded: {_reason(exc)}.") from exc
     if getattr(loaded, "name", None) != name or not isinstance(
-        getattr(loaded, "can", None), Capabilities
+        getattr(loaded, "capabilities", None), Capabilities
     ):
         raise UsageError(
             f"The platform {name!r} cannot be loaded: {entry_point.value} is no adapter of that "

@@ -30,8 +30,8 @@ class HostSession(requests.Session):
         host = urlsplit(url)[:2]
         known = self._of_host.get(host)
         if known is None:
-            with requests.Session() as asking:
-                known = asking.merge_environment_settings(url, {}, None, None, None)
+            with requests.Session() as model_circuit:
+                known = model_circuit.merge_environment_settings(url, {}, None, None, None)
             self._of_host[host] = known
         return super().merge_environment_settings(
             url,

@@ -15,20 +15,25 @@ from functools import partial
 
 from sqlalchemy.orm import Session
 
+from shoptalk.agents import order_tool
+from shoptalk.agents.agent import compose_reply
+from shoptalk.agents.model_circuit import ModelCircuit
+from shoptalk.agents.models.base import Model, Prompt
+from shoptalk.agents.prompt_builder import LAST_MESSAGES, PreparedTurn, PromptBuilder
+from shoptalk.agents.toolbox import TOOLBOX
 from shoptalk.backoff import backoff, stepped
-from shoptalk.crashpoints import reach
 from shoptalk.db import turns
-from shoptalk.db.briefs import Standing, read_briefs, read_standings
 from shoptalk.db.catalog import orders_of_conversation
 from shoptalk.db.channels import stop_channel
 from shoptalk.db.circuits import WAITS
 from shoptalk.db.conversations import is_stored
-from shoptalk.db.custody import note_custody
 from shoptalk.db.deliveries import deliveries_of, has_met, settle_unsent
 from shoptalk.db.engine import Database
 from shoptalk.db.models import ChannelIntegration, Turn, TurnStatus
 from shoptalk.db.opt_outs import note_opted_out
 from shoptalk.db.selection import BufferPolicy, SelectionPolicy
+from shoptalk.db.thread_owner import note_thread_owner
+from shoptalk.db.turn_input import EligibilitySnapshot, read_eligibility, read_turn_inputs
 from shoptalk.errors import (
     BadPayload,
     ChannelStopped,
@@ -40,22 +45,17 @@ from shoptalk.errors import (
     ShoptalkError,
     Throttled,
 )
+from shoptalk.failpoints import failpoint
 from shoptalk.outcomes import outcome_of
 from shoptalk.platforms.base import Capabilities, Platform, Recipient, ThreadState, thread_state
-from shoptalk.responder import tools
-from shoptalk.responder.agent import compose_reply
-from shoptalk.responder.asking import Asking
-from shoptalk.responder.brevity import ask_for_less, brevity_hint, limited, parts_of
-from shoptalk.responder.context import LAST_MESSAGES, Context, Writer
-from shoptalk.responder.deliver import ClaimLost, Courier
-from shoptalk.responder.ledger import Answer, Ledger, Written
-from shoptalk.responder.loops import is_loop
-from shoptalk.responder.manners import hand_over, recipient_of, typing_shown
-from shoptalk.responder.model.base import Model, Prompt
+from shoptalk.responder.length_budget import ask_for_less, brevity_hint, limited, parts_of
+from shoptalk.responder.loop_detection import is_loop
+from shoptalk.responder.outbox import ComposedReply, Outbox, OutboxResult
 from shoptalk.responder.plain_text import readable
-from shoptalk.responder.quotes import Placed, unbacked
-from shoptalk.responder.toolbox import TOOLBOX
-from shoptalk.responder.window import WINDOW_MARGIN
+from shoptalk.responder.reply_window import WINDOW_MARGIN
+from shoptalk.responder.sender import ClaimLost, DeliverySender
+from shoptalk.responder.typing_and_handoff import hand_over, recipient_of, typing_shown
+from shoptalk.shop.price_guard import Placed, unbacked
 from shoptalk.types import Clock, Outcome
 
 log = logging.getLogger(__name__)
@@ -101,38 +101,38 @@ class Answerer:
     """Answers turns that this process has claimed."""
 
     database: Database
-    ledger: Ledger
+    ledger: Outbox
     model: Model
-    asking: Asking
+    model_circuit: ModelCircuit
     platform_of: Callable[[ChannelIntegration], Platform]
     policy: AnswerPolicy
     clock: Clock
 
-    def read(self, claimed: Sequence[Turn]) -> Sequence[Context]:
+    def read(self, claimed: Sequence[Turn]) -> Sequence[PreparedTurn]:
         """All that is needed to answer turns that this process has claimed, in their order."""
         now = self.clock()
         with self.database.transaction() as session:
             turns.show_processing(session, claimed)
-            writer = Writer(session, default_model=self.policy.default_model, now=now)
-            briefs = read_briefs(
+            writer = PromptBuilder(session, default_model=self.policy.default_model, now=now)
+            turn_inputs = read_turn_inputs(
                 session, claimed, self.policy.selection, most_earlier=LAST_MESSAGES, now=now
             )
-            contexts = [writer.write(brief) for brief in briefs]
-        reach("reply.context_read")
+            contexts = [writer.write(turn_input) for turn_input in turn_inputs]
+        failpoint("reply.context_read")
         return contexts
 
-    def answer(self, context: Context) -> Outcome | None:
+    def answer(self, context: PreparedTurn) -> Outcome | None:
         """Bring the turn as far as it goes now; return its outcome once it has one."""
         outcome = self._bring_on(context)
         if outcome is not None and outcome.needs_person:
-            platform = self.platform_of(context.brief.channel)
-            recipient = recipient_of(context.brief.conversation)
-            turn = context.brief.turn
+            platform = self.platform_of(context.turn_input.channel)
+            recipient = recipient_of(context.turn_input.conversation)
+            turn = context.turn_input.turn
             hand_over(platform, recipient, _for_people(turn, outcome), about=_about(turn))
         return outcome
 
-    def _bring_on(self, context: Context) -> Outcome | None:
-        turn, channel = context.brief.turn, context.brief.channel
+    def _bring_on(self, context: PreparedTurn) -> Outcome | None:
+        turn, channel = context.turn_input.turn, context.turn_input.channel
         try:
             return self._answer(context, self.platform_of(channel))
         except ClaimLost:
@@ -163,13 +163,13 @@ class Answerer:
             return self._close(turn, outcome_of(exc), str(exc))
         return None
 
-    def _answer(self, context: Context, platform: Platform) -> Outcome | None:
-        turn, dialogue = context.brief.turn, context.brief.dialogue
-        courier = Courier(
+    def _answer(self, context: PreparedTurn, platform: Platform) -> Outcome | None:
+        turn, dialogue = context.turn_input.turn, context.turn_input.dialogue
+        sender = DeliverySender(
             database=self.database,
             ledger=self.ledger,
             platform=platform,
-            conversation=context.brief.conversation,
+            conversation=context.turn_input.conversation,
             why_not=lambda: self._why_not_now(context, platform),
             claim_lasts=self.policy.claim_lasts,
             clock=self.clock,
@@ -177,11 +177,11 @@ class Answerer:
         if turn.status == TurnStatus.SENDING:
             with self.database.transaction() as session:
                 deliveries = deliveries_of(session, turn)
-            outcome = courier.send_rest(turn, deliveries)
+            outcome = sender.send_rest(turn, deliveries)
         else:
             state = self._thread_state(context, platform)
-            why_not = self._why_not(context, context.brief.standing, platform, state)
-            if why_not is None and state.custody is not None:  # what was read may be outdated
+            why_not = self._why_not(context, context.turn_input.eligibility, platform, state)
+            if why_not is None and state.thread_owner is not None:  # what was read may be outdated
                 why_not = self._why_not_now(context, platform, state)
             if why_not is None and is_loop([*dialogue.earlier, *dialogue.messages]):
                 why_not = Outcome.LOOP
@@ -190,7 +190,7 @@ class Answerer:
             with typing_shown(platform, _asked_by(context)):
                 parts = self._compose(context, platform, state)
                 written = self._write_down(context, platform, parts)
-                outcome = written.why_not or courier.send_new(turn, written.deliveries)
+                outcome = written.why_not or sender.send_new(turn, written.deliveries)
         if outcome != Outcome.ANSWERED:
             return self._close(turn, outcome, None)
         if turn.handover_reason is not None:
@@ -199,14 +199,14 @@ class Answerer:
         log.info("a turn ended", extra=_about(turn) | {"outcome": outcome, "error": None})
         return outcome
 
-    def _thread_state(self, context: Context, platform: Platform) -> ThreadState:
+    def _thread_state(self, context: PreparedTurn, platform: Platform) -> ThreadState:
         """How the thread stands on the platform now; whose it is, is written down.
 
         Raises:
             RetryLater: it cannot be told now, or our side has written what no import has seen,
                 and a person may have.
         """
-        conversation = context.brief.conversation
+        conversation = context.turn_input.conversation
         try:
             state = thread_state(platform, recipient_of(conversation))
         except BadPayload as exc:  # it says nothing about the reply, which can wait
@@ -214,11 +214,11 @@ class Answerer:
         if state == ThreadState():
             return state
         with self.database.transaction() as session:
-            if state.custody is not None:
-                note_custody(
+            if state.thread_owner is not None:
+                note_thread_owner(
                     session,
                     conversation.channel_integration_id,
-                    {conversation.thread_id: state.custody},
+                    {conversation.thread_id: state.thread_owner},
                     now=self.clock(),
                 )
             is_behind = state.said_by_us is not None and not is_stored(session, state.said_by_us)
@@ -231,40 +231,44 @@ class Answerer:
         return state
 
     def _why_not(
-        self, context: Context, standing: Standing, platform: Platform, state: ThreadState
+        self,
+        context: PreparedTurn,
+        eligibility: EligibilitySnapshot,
+        platform: Platform,
+        state: ThreadState,
     ) -> Outcome | None:
         """The reason not to answer this turn now, if there is one."""
-        if standing.opted_out:
+        if eligibility.opted_out:
             return Outcome.OPTED_OUT
-        if not standing.ai_enabled:
+        if not eligibility.ai_enabled:
             return Outcome.AI_OFF
-        if standing.handed_over:
+        if eligibility.handed_over:
             return Outcome.NEEDS_PERSON
-        if standing.answered_by_person:
+        if eligibility.answered_by_person:
             return Outcome.ANSWERED_BY_PERSON
-        if standing.taken_over:
+        if eligibility.taken_over:
             return Outcome.TAKEN_OVER
-        if standing.answered_lately >= self.policy.most_replies_an_hour:
+        if eligibility.answered_lately >= self.policy.most_replies_an_hour:
             return Outcome.REPLY_LIMIT
-        window = platform.can.reply_window_of(context.brief.conversation.thread_id)
-        written_at = context.brief.turn.last_message_at
+        window = platform.capabilities.reply_window_of(context.turn_input.conversation.thread_id)
+        written_at = context.turn_input.turn.last_message_at
         is_over = window is not None and self.clock() >= written_at + window - WINDOW_MARGIN
         return Outcome.WINDOW_CLOSED if is_over or not state.can_reply else None
 
     def _why_not_now(
-        self, context: Context, platform: Platform, state: ThreadState | None = None
+        self, context: PreparedTurn, platform: Platform, state: ThreadState | None = None
     ) -> Outcome | None:
         """The reason as of now; `state`, where it was just asked for."""
         state = state or self._thread_state(context, platform)
         with self.database.transaction() as session:
-            standing = self._standing(session, context.brief.turn)
-        return self._why_not(context, standing, platform, state)
+            eligibility = self._eligibility(session, context.turn_input.turn)
+        return self._why_not(context, eligibility, platform, state)
 
-    def _standing(self, session: Session, turn: Turn) -> Standing:
+    def _eligibility(self, session: Session, turn: Turn) -> EligibilitySnapshot:
         policy = self.policy.selection
-        return read_standings(session, [turn], policy, now=self.clock())[turn.id]
+        return read_eligibility(session, [turn], policy, now=self.clock())[turn.id]
 
-    def _compose(self, context: Context, platform: Platform, state: ThreadState) -> list[str]:
+    def _compose(self, context: PreparedTurn, platform: Platform, state: ThreadState) -> list[str]:
         """Have the model answer; return what to send.
 
         Raises:
@@ -273,18 +277,21 @@ class Answerer:
         """
         reply = self._ask_model(
             context,
-            platform.can,
-            lambda standing: self._why_not(context, standing, platform, state),
+            platform.capabilities,
+            lambda eligibility: self._why_not(context, eligibility, platform, state),
         )
-        reach("reply.model_answered")
-        return parts_of(reply, limited(platform.can, state))
+        failpoint("reply.model_answered")
+        return parts_of(reply, limited(platform.capabilities, state))
 
     def _ask_model(
-        self, context: Context, can: Capabilities, why_not: Callable[[Standing], Outcome | None]
+        self,
+        context: PreparedTurn,
+        capabilities: Capabilities,
+        why_not: Callable[[EligibilitySnapshot], Outcome | None],
     ) -> str:
         """Have the reply composed, orders and all."""
-        turn, shelf = context.brief.turn, context.shelf
-        orders: list[Placed] = list(context.brief.orders)
+        turn, price_list = context.turn_input.turn, context.price_list
+        orders: list[Placed] = list(context.turn_input.orders)
 
         def run(name: str, arguments: str) -> str:
             result = self._run_tool(name, turn, arguments, why_not)
@@ -292,15 +299,15 @@ class Answerer:
                 orders[:] = orders_of_conversation(session, turn.conversation_id)
             return result
 
-        return self.asking.ask(
+        return self.model_circuit.ask(
             context.prompt,
             lambda: compose_reply(
                 self.model,
-                _hinted(context.prompt, brevity_hint(can)),
+                _hinted(context.prompt, brevity_hint(capabilities)),
                 tools={name: partial(run, name) for name in TOOLBOX},
-                as_plain_text=lambda text: readable(text, can.text_format),
-                find_wrong_prices=lambda text: unbacked(text, shelf=shelf, orders=orders),
-                ask_for_less=lambda text: ask_for_less(text, can),
+                as_plain_text=lambda text: readable(text, capabilities.text_format),
+                find_wrong_prices=lambda text: unbacked(text, price_list=price_list, orders=orders),
+                ask_for_less=lambda text: ask_for_less(text, capabilities),
                 longest=self.policy.longest_thinking,
             ),
             conversation_id=turn.conversation_id,
@@ -308,21 +315,27 @@ class Answerer:
         )
 
     def _run_tool(
-        self, name: str, turn: Turn, arguments: str, why_not: Callable[[Standing], Outcome | None]
+        self,
+        name: str,
+        turn: Turn,
+        arguments: str,
+        why_not: Callable[[EligibilitySnapshot], Outcome | None],
     ) -> str:
         """Nothing is done behind the back of a person who has spoken meanwhile."""
         with self.database.transaction() as session:
             turns.lock_conversations(session, [turn.conversation_id])
-            silenced = why_not(self._standing(session, turn))
+            silenced = why_not(self._eligibility(session, turn))
             if silenced is not None:
                 raise _Silenced(silenced)
             result = TOOLBOX[name].run(session, turn, arguments, now=self.clock())
-            reach("order.in_transaction")
-        reach("order.committed")
+            failpoint("order.in_transaction")
+        failpoint("order.committed")
         log.info("a tool ran", extra={"turn_id": turn.id, "tool": name, "ok": result["ok"]})
-        return tools.as_json(result)
+        return order_tool.as_json(result)
 
-    def _write_down(self, context: Context, platform: Platform, parts: Sequence[str]) -> Written:
+    def _write_down(
+        self, context: PreparedTurn, platform: Platform, parts: Sequence[str]
+    ) -> OutboxResult:
         """Look once more at what happened meanwhile, and write the answer down if it still fits.
 
         Raises:
@@ -330,14 +343,14 @@ class Answerer:
         """
         state = self._thread_state(context, platform)
         written = self.ledger.write_down(
-            Answer(
-                turn=context.brief.turn,
+            ComposedReply(
+                turn=context.turn_input.turn,
                 parts=parts,
-                seen=[line.id for line in context.brief.dialogue.messages],
-                why_not=lambda standing: self._why_not(context, standing, platform, state),
+                seen=[line.id for line in context.turn_input.dialogue.messages],
+                why_not=lambda eligibility: self._why_not(context, eligibility, platform, state),
             )
         )
-        reach("reply.written_down")
+        failpoint("reply.written_down")
         if written.is_lost:
             raise ClaimLost
         if written.is_superseded:
@@ -372,8 +385,8 @@ class Answerer:
                 )
             if ours and outcome == Outcome.OPTED_OUT and error is not None:
                 note_opted_out(session, turn.conversation_id, at=turn.last_message_at)
-            reach("reply.in_close")
-        reach("reply.closed")
+            failpoint("reply.in_close")
+        failpoint("reply.closed")
         if not ours:
             return None
         log.info("a turn ended", extra=_about(turn) | {"outcome": outcome, "error": error})
@@ -392,11 +405,11 @@ def _hinted(prompt: Prompt, hint: str | None) -> Prompt:
     return prompt if hint is None else replace(prompt, situation=f"{prompt.situation}\n{hint}")
 
 
-def _asked_by(context: Context) -> Recipient:
+def _asked_by(context: PreparedTurn) -> Recipient:
     """Whom to show that an answer is written, and to what."""
-    messages = context.brief.dialogue.messages
+    messages = context.turn_input.dialogue.messages
     last = messages[-1].message_id if messages else None
-    return replace(recipient_of(context.brief.conversation), last_message_id=last)
+    return replace(recipient_of(context.turn_input.conversation), last_message_id=last)
 
 
 def _soon(turn: Turn) -> timedelta:

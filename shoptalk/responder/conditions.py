@@ -8,9 +8,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
+from shoptalk.db.missing_messages import waits_for_missing
 from shoptalk.db.models import ChannelIntegration, Conversation, Message, Turn
 from shoptalk.db.selection import SelectionPolicy
-from shoptalk.db.unread import is_ahead
 from shoptalk.types import Outcome, SenderType
 
 AUTHORS = {
@@ -58,8 +58,8 @@ class Rules:
     """What of the settings and of the platforms decides whether a message is answered."""
 
     selection: SelectionPolicy
+    #: How long a reply is taken, by platform and by how the ids of its threads begin
     windows: Mapping[tuple[str, str], timedelta]
-    #: how long a reply is taken, by platform and by how the ids of its threads begin
     most_replies_an_hour: int
 
     def window_of(self, conversation: Conversation) -> timedelta | None:
@@ -127,9 +127,9 @@ class Facts:
         )
 
     @property
-    def is_ahead(self) -> bool:
+    def waits_for_missing(self) -> bool:
         is_free = not self.is_settled and self.message.turn_id is None
-        return is_free and is_ahead(self.message, self.channel, now=self.now)
+        return is_free and waits_for_missing(self.message, self.channel, now=self.now)
 
 
 def conditions_of(facts: Facts, show: Callable[[datetime], str]) -> list[Condition]:
@@ -298,9 +298,9 @@ def _of_the_way(facts: Facts) -> Sequence[Condition]:
         Condition(
             name="older messages",
             title="older messages of this channel could be read",
-            value=_yes(not facts.is_ahead),
+            value=_yes(not facts.waits_for_missing),
             wanted="yes",
-            holds=not facts.is_ahead,
+            holds=not facts.waits_for_missing,
         ),
         Condition(
             name="channel",

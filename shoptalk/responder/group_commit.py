@@ -97,5 +97,5 @@ class _Place(Generic[Item, Result]):
 
     item: Item
     result: Future[Result] = field(default_factory=Future)
+    #: It has its result, or is to lead
     is_called: threading.Event = field(default_factory=threading.Event)
-    #: it has its result, or is to lead

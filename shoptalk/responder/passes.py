@@ -7,15 +7,15 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from shoptalk.crashpoints import reach
+from shoptalk.agents.prompt_builder import PreparedTurn
+from shoptalk.agents.toolbox import TOOLBOX
 from shoptalk.db import circuits, turns
 from shoptalk.db.engine import Database
+from shoptalk.db.liveness import Liveness
 from shoptalk.db.outage import is_outage, reason
-from shoptalk.db.presence import Presence
-from shoptalk.db.selection import BufferPolicy, SelectionPolicy, gather, settle
+from shoptalk.db.selection import BufferPolicy, SelectionPolicy, close_unanswerable, open_turns
+from shoptalk.failpoints import failpoint
 from shoptalk.responder.answer import Answerer
-from shoptalk.responder.context import Context
-from shoptalk.responder.toolbox import TOOLBOX
 from shoptalk.types import Clock, Outcome
 
 log = logging.getLogger(__name__)
@@ -31,17 +31,17 @@ class Selector:
     database: Database
     buffer: BufferPolicy
     policy: SelectionPolicy
+    #: How long a reply is taken, by platform and how the thread's id begins
     windows: Mapping[tuple[str, str], timedelta]
-    #: how long a reply is taken, by platform and how the thread's id begins
     clock: Clock
 
     def select(self) -> None:
         now = self.clock()
         with self.database.transaction() as session:
-            settle(session, self.policy, self.windows, now=now)
+            close_unanswerable(session, self.policy, self.windows, now=now)
         with self.database.transaction() as session:
-            gather(session, self.buffer, now=now, held_before=now - self.policy.backlog_after)
-        reach("reply.gathered")
+            open_turns(session, self.buffer, now=now, held_before=now - self.policy.backlog_after)
+        failpoint("reply.gathered")
 
     def next_due(self) -> datetime | None:
         """When somebody should answer next."""
@@ -53,11 +53,11 @@ class Responder:
     """Answers due turns, several side by side; a conversation's turns one after the other."""
 
     def __init__(
-        self, answerer: Answerer, selector: Selector, presence: Presence, *, concurrency: int
+        self, answerer: Answerer, selector: Selector, liveness: Liveness, *, concurrency: int
     ) -> None:
         self._answerer = answerer
         self._selector = selector
-        self._presence = presence
+        self._liveness = liveness
         self._concurrency = concurrency
 
     def answer_all_due(self, *, stop: Callable[[], bool] = lambda: False) -> Counter[str]:
@@ -93,16 +93,16 @@ class Responder:
         answerer = self._answerer
         with answerer.database.transaction() as session:
             models = circuits.models_left_alone(session, now=answerer.clock())
-        answerer.asking.ask_anyway(models, [entry.tool for entry in TOOLBOX.values()])
+        answerer.model_circuit.ask_anyway(models, [entry.tool for entry in TOOLBOX.values()])
 
     @property
     def _worth_asking(self) -> int:
         """Free places from which on more turns are claimed: reading many costs hardly more."""
         return max(1, min(self._concurrency // 2, WORTH_ASKING))
 
-    def _claim(self, limit: int) -> Sequence[Context]:
+    def _claim(self, limit: int) -> Sequence[PreparedTurn]:
         now = self._answerer.clock()
-        claimant = self._presence.name()  # another one a claim, should a thread outlive its own
+        claimant = self._liveness.name()  # another one a claim, should a thread outlive its own
         with self._answerer.database.transaction() as session:
             claimed = turns.claim_due(
                 session,
@@ -111,10 +111,10 @@ class Responder:
                 until=now + self._answerer.policy.claim_lasts,
                 limit=limit,
             )
-        reach("reply.claimed")
+        failpoint("reply.claimed")
         return self._answerer.read(claimed) if claimed else ()
 
-    def _answer(self, context: Context) -> Outcome | None:
+    def _answer(self, context: PreparedTurn) -> Outcome | None:
         """One bad turn stops itself alone: its claim lapses and it is tried again."""
         try:
             return self._answerer.answer(context)
@@ -122,7 +122,7 @@ class Responder:
             log.error(
                 "a turn broke off",
                 extra={
-                    "turn_id": context.brief.turn.id,
+                    "turn_id": context.turn_input.turn.id,
                     "error": reason(exc) if is_outage(exc) else type(exc).__name__,
                 },
                 exc_info=log.isEnabledFor(logging.DEBUG),

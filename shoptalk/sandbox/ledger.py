@@ -25,9 +25,9 @@ class Call:
     method: str
     host: str  #: the first path segment, e.g. "graph.facebook.com"
     path: str  #: what follows it, e.g. "/v25.0/me/conversations"
-    kind: str
-    #: list, thread, message, multi, identity, profile, debug, send, typing, batch, media, model,
+    #: List, thread, message, multi, identity, profile, debug, send, typing, batch, media, model,
     #: state, note, change (on Chatwoot), other, or foreign: a host that is nobody's
+    kind: str
     status: int  #: 0: the connection was cut without an answer
     query: dict[str, str] = field(default_factory=dict)  #: without secrets
     account_id: str | None = None

@@ -9,10 +9,10 @@ from typing import NamedTuple
 import pytest
 from sqlalchemy import text
 
-from shoptalk.connect import connect_channel
 from shoptalk.db.embedded import EmbeddedServer
 from shoptalk.db.engine import Database
 from shoptalk.db.models import Base
+from shoptalk.services.connecting import connect_channel
 from shoptalk.settings import Settings
 from tests.cli.terminal import Screen, Terminal, everything_stored, terminal_of
 from tests.loop.shop import KETTLE, PAGE, TOKEN, Shop, open_shop

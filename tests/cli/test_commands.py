@@ -18,10 +18,10 @@ from sqlalchemy import text, update
 from shoptalk import __version__
 from shoptalk.cli import COMMANDS, cli
 from shoptalk.commands.display import cell, money, when
-from shoptalk.connect import connect_channel
 from shoptalk.db.embedded import EmbeddedServer
 from shoptalk.db.engine import connect
 from shoptalk.db.models import Conversation, Delivery, ImportRun, Message, Order
+from shoptalk.services.connecting import connect_channel
 from tests.cli.terminal import Screen, Terminal
 from tests.loop.shop import ANN, INSTAGRAM, KETTLE, NINE, PAGE, TOKEN, Shop
 

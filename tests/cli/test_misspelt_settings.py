@@ -19,7 +19,9 @@ def test_where_log_lines_are_json_so_is_the_warning(terminal: Terminal) -> None:
     screen = terminal.types(
         "channels", "list", OPENAI_KEY="k", OPENAI_API_KEY=None, LOG_FORMAT="json"
     )
-    assert json.loads(screen.err)["message"] == WARNING.removeprefix("Warning: ").strip()
+    line = json.loads(screen.err)
+    assert line["message"] == "a setting is doubtful"
+    assert line["error"] == WARNING.removeprefix("Warning: ").strip()
 
 
 def test_the_warning_comes_beside_what_a_wrong_setting_is_told(terminal: Terminal) -> None:

@@ -6,7 +6,7 @@ from importlib.metadata import EntryPoint, entry_points
 import pytest
 
 from shoptalk.platforms import registry
-from shoptalk.platforms.webchat import WebChat
+from shoptalk.platforms.webchat.adapter import WebChat
 from tests.cli.terminal import Terminal
 from tests.loop.shop import TOKEN, Shop
 
@@ -47,8 +47,8 @@ def test_the_list_is_a_table_for_people(terminal: Terminal) -> None:
     ("value", "reason"),
     [
         ("no_such_package:Pigeon", "No module named 'no_such_package'"),
-        ("shoptalk.platforms.webchat:Pigeon", "has no attribute 'Pigeon'"),
-        ("shoptalk.platforms.webchat:WebChat", "is no adapter of that name"),
+        ("shoptalk.platforms.webchat.adapter:Pigeon", "has no attribute 'Pigeon'"),
+        ("shoptalk.platforms.webchat.adapter:WebChat", "is no adapter of that name"),
         ("tests.cli.breaks_when_imported:Pigeon", "RuntimeError: its own fault"),
     ],
 )
@@ -124,7 +124,7 @@ def test_what_cannot_be_connected_so_is_one_sentence(
 def test_what_else_a_platform_wants_is_kept_sealed(
     shop: Shop, terminal: Terminal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(WebChat, "can", replace(WebChat.can, settings=None))
+    monkeypatch.setattr(WebChat, "capabilities", replace(WebChat.capabilities, settings=None))
     done = terminal.types(*CONNECT, "--config", "colour=green=ish", "--config", "size=")
     assert done.code == 0
     [channel] = shop.channels()

@@ -13,12 +13,12 @@ import pytest
 from sqlalchemy import text
 
 from shoptalk import cli
-from shoptalk.connect import connect_channel
 from shoptalk.db.embedded import EmbeddedServer
 from shoptalk.db.engine import Database
 from shoptalk.db.models import ChannelIntegration
 from shoptalk.logs import JsonFormatter, TextFormatter
 from shoptalk.scheduler import Ticker
+from shoptalk.services.connecting import connect_channel
 from shoptalk.types import Account
 from tests.cli.terminal import Screen, Terminal, everything_stored, terminal_of
 from tests.loop.shop import ANN, KETTLE, Shop, open_shop
@@ -333,7 +333,7 @@ def test_no_secret_is_shown_by_a_tick(shop: Shop, witness: Witness) -> None:
 def test_nothing_in_memory_shows_a_secret_when_printed(shop: Shop, witness: Witness) -> None:
     app = shop.app
     responder = app.responder()
-    witness.hear(app, app.settings, app.vault, app.database, app.database.engine, app.presence)
+    witness.hear(app, app.settings, app.vault, app.database, app.database.engine, app.liveness)
     witness.hear(app.settings.model_dump(), app.settings.model_dump_json())
     witness.hear(app.importer(), responder, responder._answerer, responder._answerer.model)
     for channel in shop.channels():

@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 from cryptography.fernet import Fernet
 
-from shoptalk.app import App, running
 from shoptalk.commands import common
 from shoptalk.db.models import ChannelIntegration
 from shoptalk.errors import UsageError
-from shoptalk.rotation import reseal, rotate
+from shoptalk.services.key_rotation import reencrypt, rotate
 from shoptalk.vault import KEY_FILE, Vault, add_new_key, drop_old_keys, open_vault
+from shoptalk.wiring import App, running
 from tests.cli.terminal import Terminal
 from tests.loop.shop import INSTAGRAM_TOKEN, PAGE, TOKEN, Shop
 from tests.patience import PATIENCE
@@ -76,7 +76,7 @@ def step_one(shop: Shop) -> None:
 
 def step_two(shop: Shop) -> None:
     step_one(shop)
-    reseal(shop.app.database, open_vault(None, home(shop)))
+    reencrypt(shop.app.database, open_vault(None, home(shop)))
 
 
 def step_three(shop: Shop) -> None:
@@ -94,7 +94,7 @@ def half_of_step_two(shop: Shop) -> None:
     vault = open_vault(None, home(shop))
     with shop.app.database.transaction() as session:
         channel = session.get_one(ChannelIntegration, 1)
-        channel.config = vault.reseal(channel.config)
+        channel.config = vault.reencrypt(channel.config)
         session.flush()
         session.rollback()
 
@@ -255,7 +255,7 @@ def test_a_key_file_that_cannot_be_written_is_left_as_it_is(
     def refuse(*_: object) -> None:
         raise OSError(28, "No space left on device", KEY_FILE)
 
-    monkeypatch.setattr(f"shoptalk.rotation.{words}", refuse)
+    monkeypatch.setattr(f"shoptalk.services.key_rotation.{words}", refuse)
     screen = terminal.types(*ROTATE)
     assert screen.code == 1
     assert "No space left on device: secret.key" in screen.sentence

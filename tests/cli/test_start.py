@@ -55,9 +55,9 @@ def test_an_idle_import_loads_nothing_of_answering_upgrading_or_showing(
             **shop.server.environment,
         )
         assert shop.list_calls() > 1
-    assert "shoptalk.platforms.messenger" in modules
+    assert "shoptalk.platforms.meta.messenger" in modules
     other_libraries = {"openai", "httpx", "alembic", "apscheduler", "rich", "psutil", "aiohttp"}
     assert not modules & other_libraries
     other_rooms = ("shoptalk.responder", "shoptalk.sandbox", "shoptalk.scheduler")
     assert not [name for name in modules if name.startswith(other_rooms)]
-    assert not modules & {"shoptalk.db.embedded", "shoptalk.platforms.whatsapp"}
+    assert not modules & {"shoptalk.db.embedded", "shoptalk.platforms.meta.whatsapp"}

@@ -4,9 +4,9 @@ from datetime import timedelta
 
 import pytest
 
+from shoptalk.db.missing_messages import WAITS_FOR
 from shoptalk.db.models import Conversation
-from shoptalk.db.unread import WAITS_FOR
-from shoptalk.importer.catch_up import UNREADABLE_AFTER
+from shoptalk.importer.thread_sync import UNREADABLE_AFTER
 from tests.cli.terminal import Screen, Terminal
 from tests.loop.shop import NINE, Shop
 

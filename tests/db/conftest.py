@@ -3,8 +3,8 @@ from collections.abc import Iterator
 import pytest
 
 from shoptalk.db.engine import Database
+from shoptalk.db.liveness import Liveness
 from shoptalk.db.models import ChannelIntegration
-from shoptalk.db.presence import Presence
 
 from .rows import open_channel
 
@@ -15,11 +15,11 @@ def channel(database: Database) -> ChannelIntegration:
 
 
 @pytest.fixture
-def ann(database: Database) -> Iterator[Presence]:
+def ann(database: Database) -> Iterator[Liveness]:
     """Somebody who claims turns, and is there until the test ends."""
-    presence = Presence(database.engine)
-    yield presence
-    presence.leave()
+    liveness = Liveness(database.engine)
+    yield liveness
+    liveness.leave()
 
 
 bob = ann

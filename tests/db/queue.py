@@ -6,11 +6,11 @@ from datetime import datetime, timedelta
 from sqlalchemy.orm import Session
 
 from shoptalk.db import selection, turns
-from shoptalk.db.briefs import read_standings
 from shoptalk.db.engine import Database
+from shoptalk.db.liveness import Liveness
 from shoptalk.db.models import Message, Turn
-from shoptalk.db.presence import Presence
 from shoptalk.db.selection import BufferPolicy, SelectionPolicy
+from shoptalk.db.turn_input import read_eligibility
 from shoptalk.types import Outcome
 
 from .rows import (
@@ -26,18 +26,18 @@ WINDOWS = {("facebook", ""): timedelta(hours=24), ("instagram", ""): timedelta(h
 CLAIM_LASTS = timedelta(seconds=150)
 
 
-def gather(database: Database, seconds: float, policy: BufferPolicy = POLICY) -> int:
+def open_turns(database: Database, seconds: float, policy: BufferPolicy = POLICY) -> int:
     with database.transaction() as session:
-        return selection.gather(session, policy, now=after(seconds))
+        return selection.open_turns(session, policy, now=after(seconds))
 
 
-def settle(database: Database, seconds: float) -> None:
+def close_unanswerable(database: Database, seconds: float) -> None:
     with database.transaction() as session:
-        selection.settle(session, SELECTION, WINDOWS, now=after(seconds))
+        selection.close_unanswerable(session, SELECTION, WINDOWS, now=after(seconds))
 
 
 def claim(
-    database: Database, claimant: Presence, seconds: float, *, limit: int = 10
+    database: Database, claimant: Liveness, seconds: float, *, limit: int = 10
 ) -> Sequence[Turn]:
     with database.transaction() as session:
         claimed = claim_in(session, claimant, seconds, limit=limit)
@@ -47,7 +47,7 @@ def claim(
 
 
 def claim_in(
-    session: Session, claimant: Presence, seconds: float, *, limit: int = 10
+    session: Session, claimant: Liveness, seconds: float, *, limit: int = 10
 ) -> Sequence[Turn]:
     now = after(seconds)
     return turns.claim_due(
@@ -84,8 +84,8 @@ def write_down(session: Session, turn: Turn, parts: list[str], seconds: float) -
 
 
 def is_answered_by_person(session: Session, turn: Turn) -> bool:
-    standings = read_standings(session, [turn], SELECTION, now=turn.due_at)
-    return standings[turn.id].answered_by_person
+    eligibilities = read_eligibility(session, [turn], SELECTION, now=turn.due_at)
+    return eligibilities[turn.id].answered_by_person
 
 
 def change(database: Database, message_id: str, **values: object) -> None:

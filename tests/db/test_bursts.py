@@ -15,8 +15,8 @@ from shoptalk.db import selection, turns
 from shoptalk.db.conversations import messages_of_turn
 from shoptalk.db.engine import Database
 from shoptalk.db.inbox import store_threads
+from shoptalk.db.liveness import Liveness
 from shoptalk.db.models import ChannelIntegration, Conversation, Message, Turn, TurnStatus
-from shoptalk.db.presence import Presence
 from shoptalk.db.selection import BufferPolicy
 from shoptalk.types import ConversationState, Outcome
 
@@ -25,9 +25,9 @@ from .queue import (
     claim,
     claim_in,
     close,
-    gather,
     is_answered_by_person,
     only_turn,
+    open_turns,
     put_back,
     state,
     write_down,
@@ -47,15 +47,15 @@ BURSTS = Path(__file__).parents[1] / "data" / "bursts.jsonl"
 
 
 def test_a_burst_becomes_one_turn_that_is_due_when_it_has_been_quiet(
-    database: Database, channel: ChannelIntegration, ann: Presence
+    database: Database, channel: ChannelIntegration, ann: Liveness
 ) -> None:
     store(database, channel, customer_writes("m1", 0), customer_writes("m2", 4))
-    assert gather(database, 5) == 2
+    assert open_turns(database, 5) == 2
     turn = only_turn(database)
     assert turn.due_at == after(34)
     assert (turn.first_message_at, turn.last_message_at) == (after(0), after(4))
     store(database, channel, customer_writes("m3", 33))
-    assert gather(database, 34) == 1
+    assert open_turns(database, 34) == 1
     turn = only_turn(database)
     assert turn.due_at == after(63)
     assert (turn.first_message_at, turn.last_message_at) == (after(0), after(33))
@@ -65,7 +65,7 @@ def test_a_burst_becomes_one_turn_that_is_due_when_it_has_been_quiet(
 
 
 def test_conversations_do_not_wait_for_each_other(
-    database: Database, channel: ChannelIntegration, ann: Presence
+    database: Database, channel: ChannelIntegration, ann: Liveness
 ) -> None:
     store(
         database,
@@ -73,7 +73,7 @@ def test_conversations_do_not_wait_for_each_other(
         thread(customer_writes("a1", 0), thread_id="a"),
         thread(customer_writes("b1", 0), customer_writes("b2", 20), thread_id="b"),
     )
-    assert gather(database, 21) == 3
+    assert open_turns(database, 21) == 3
     assert {turn.due_at for turn in rows(database, Turn)} == {after(30), after(50)}
     [first] = claim(database, ann, 30)
     assert first.conversation_id == conversation(database, "a").id
@@ -84,15 +84,15 @@ def test_as_many_messages_as_allowed_end_a_burst_at_once(
 ) -> None:
     policy = BufferPolicy(quiet=POLICY.quiet, most_messages=3, longest=POLICY.longest)
     store(database, channel, customer_writes("m1", 1), customer_writes("m2", 2))
-    gather(database, 3, policy)
+    open_turns(database, 3, policy)
     assert only_turn(database).due_at == after(32)
     store(database, channel, customer_writes("m3", 4))
-    gather(database, 5, policy)
+    open_turns(database, 5, policy)
     assert only_turn(database).due_at == after(5)
     store(
         database, channel, thread(*(customer_writes(f"x{n}", 6) for n in range(3)), thread_id="x")
     )
-    gather(database, 7, policy)
+    open_turns(database, 7, policy)
     assert rows(database, Turn)[1].due_at == after(7)
 
 
@@ -101,27 +101,27 @@ def test_a_customer_who_never_pauses_is_answered_after_the_longest_wait(
 ) -> None:
     for second in range(0, 300, 20):
         store(database, channel, customer_writes(f"m{second}", second))
-        gather(database, second)
+        open_turns(database, second)
     turn = only_turn(database)
     assert (turn.message_count, turn.due_at) == (15, after(300))
 
 
 def test_what_was_written_while_nobody_looked_is_due_at_once(
-    database: Database, channel: ChannelIntegration, ann: Presence
+    database: Database, channel: ChannelIntegration, ann: Liveness
 ) -> None:
     page = [customer_writes(f"m{n}", n * 20) for n in range(20)]
     store(database, channel, *page, imported_at=after(3600))
-    gather(database, 3600)
+    open_turns(database, 3600)
     assert only_turn(database).due_at == after(300)
     assert len(claim(database, ann, 3600)) == 1
 
 
 def test_no_quiet_time_switches_the_buffer_off(
-    database: Database, channel: ChannelIntegration, ann: Presence
+    database: Database, channel: ChannelIntegration, ann: Liveness
 ) -> None:
     policy = BufferPolicy(quiet=timedelta(0), most_messages=50, longest=POLICY.longest)
     store(database, channel, customer_writes("m1", 1))
-    gather(database, 1, policy)
+    open_turns(database, 1, policy)
     assert len(claim(database, ann, 1)) == 1
 
 
@@ -129,18 +129,18 @@ def test_a_platform_whose_clock_runs_ahead_does_not_hold_a_turn_back(
     database: Database, channel: ChannelIntegration
 ) -> None:
     store(database, channel, customer_writes("m1", 600), imported_at=after(1))
-    gather(database, 2)
+    open_turns(database, 2)
     assert only_turn(database).due_at == after(31)
 
 
 def test_a_message_that_comes_while_a_turn_is_claimed_joins_it_and_moves_it(
-    database: Database, channel: ChannelIntegration, ann: Presence
+    database: Database, channel: ChannelIntegration, ann: Liveness
 ) -> None:
     store(database, channel, customer_writes("m1", 0))
-    gather(database, 0)
+    open_turns(database, 0)
     [claimed] = claim(database, ann, 30)
     store(database, channel, customer_writes("m2", 35))
-    assert gather(database, 36) == 1
+    assert open_turns(database, 36) == 1
     turn = only_turn(database)
     assert (turn.message_count, turn.due_at) == (2, after(65))
     assert turn.claimed_by == claimed.claimed_by
@@ -150,17 +150,17 @@ def test_a_message_that_comes_while_a_turn_is_claimed_joins_it_and_moves_it(
 
 
 def test_a_message_that_comes_while_the_reply_is_being_sent_waits_for_the_next_turn(
-    database: Database, channel: ChannelIntegration, ann: Presence
+    database: Database, channel: ChannelIntegration, ann: Liveness
 ) -> None:
     store(database, channel, customer_writes("m1", 0))
-    gather(database, 0)
+    open_turns(database, 0)
     [turn] = claim(database, ann, 30)
     with database.transaction() as session:
         write_down(session, turn, ["Hello", "Bye"], 31)
     store(database, channel, customer_writes("m2", 31))
-    assert gather(database, 32) == 0
+    assert open_turns(database, 32) == 0
     assert close(database, turn, Outcome.ANSWERED, 33)
-    assert gather(database, 34) == 1
+    assert open_turns(database, 34) == 1
     first, second = rows(database, Turn)
     assert (first.message_count, second.message_count) == (1, 1)
     assert message(database, "m2").turn_id == second.id
@@ -168,44 +168,44 @@ def test_a_message_that_comes_while_the_reply_is_being_sent_waits_for_the_next_t
 
 @pytest.mark.parametrize("failed", [True, False])
 def test_a_message_that_joins_does_not_shorten_a_wait_somebody_asked_for(
-    database: Database, channel: ChannelIntegration, failed: bool, ann: Presence
+    database: Database, channel: ChannelIntegration, failed: bool, ann: Liveness
 ) -> None:
     store(database, channel, customer_writes("m1", 0))
-    gather(database, 0)
+    open_turns(database, 0)
     [turn] = claim(database, ann, 30)
     put_back(database, turn, 900, error="calls are used up", failed=failed)
     store(database, channel, customer_writes("m2", 40))
-    assert gather(database, 41) == 1
+    assert open_turns(database, 41) == 1
     assert only_turn(database).due_at == after(900)
 
 
 def test_a_message_joins_a_turn_that_was_put_back_without_trouble_as_if_it_had_not_been_claimed(
-    database: Database, channel: ChannelIntegration, ann: Presence
+    database: Database, channel: ChannelIntegration, ann: Liveness
 ) -> None:
     store(database, channel, customer_writes("m1", 0))
-    gather(database, 0)
+    open_turns(database, 0)
     [turn] = claim(database, ann, 30)
     put_back(database, turn, 65, error=None)
     store(database, channel, customer_writes("m2", 50))
-    gather(database, 51)
+    open_turns(database, 51)
     assert only_turn(database).due_at == after(80)
 
 
 def test_messages_the_answer_did_not_see_are_gathered_again(
-    database: Database, channel: ChannelIntegration, ann: Presence
+    database: Database, channel: ChannelIntegration, ann: Liveness
 ) -> None:
     store(database, channel, customer_writes("m1", 0))
-    gather(database, 0)
+    open_turns(database, 0)
     [turn] = claim(database, ann, 30)
     store(database, channel, customer_writes("m2", 35))
-    gather(database, 36)
+    open_turns(database, 36)
     with database.transaction() as session:
         assert turns.lock(session, [turn])
         turns.leave_for_next_turn(session, turn, seen=[message(database, "m1").id])
         write_down(session, turn, ["Hello"], 37)
     assert close(database, turn, Outcome.ANSWERED, 38)
     assert message(database, "m2").outcome is None
-    assert gather(database, 39) == 1
+    assert open_turns(database, 39) == 1
     assert message(database, "m2").turn_id == rows(database, Turn)[1].id
 
 
@@ -224,17 +224,17 @@ def test_two_gatherers_at_once_never_take_a_message_twice(
         ),
     )
     with database.transaction() as first, database.transaction() as second:
-        assert selection.gather(first, POLICY, now=after(10)) == 40
-        assert selection.gather(second, POLICY, now=after(10)) == 0
+        assert selection.open_turns(first, POLICY, now=after(10)) == 40
+        assert selection.open_turns(second, POLICY, now=after(10)) == 0
     assert [turn.message_count for turn in rows(database, Turn)] == [5] * 8
 
     def write_and_gather(number: int) -> int:
         store(database, channel, customer_writes(f"m{number}", 20))
-        return gather(database, 20)
+        return open_turns(database, 20)
 
     with ThreadPoolExecutor(8) as pool:
         gathered = sum(pool.map(write_and_gather, range(24)))
-    assert gathered + gather(database, 21) == 24
+    assert gathered + open_turns(database, 21) == 24
     turn = rows(database, Turn)[-1]
     assert turn.message_count == 24
     assert len(rows(database, Turn)) == 9
@@ -249,7 +249,7 @@ def test_a_message_stored_while_another_gathers_extends_the_turn(
     store(database, channel, customer_writes("m1", 0))
     with ThreadPoolExecutor(1) as pool:
         with database.transaction() as first:
-            assert selection.gather(first, POLICY, now=after(1)) == 1
+            assert selection.open_turns(first, POLICY, now=after(1)) == 1
             second = pool.submit(write_and_gather_next, database, channel)
         assert second.result() == 1
     turn = only_turn(database)
@@ -258,7 +258,7 @@ def test_a_message_stored_while_another_gathers_extends_the_turn(
 
 def write_and_gather_next(database: Database, channel: ChannelIntegration) -> int:
     store(database, channel, customer_writes("m2", 10))
-    return gather(database, 11)
+    return open_turns(database, 11)
 
 
 # Real streams of messages
@@ -272,7 +272,7 @@ def streams() -> list[dict[str, Any]]:
 @pytest.mark.thorough
 @pytest.mark.parametrize("window", [5, 10, 20, 30, 60])
 def test_real_bursts_are_grouped_as_a_reader_would(
-    database: Database, channel: ChannelIntegration, window: int, ann: Presence
+    database: Database, channel: ChannelIntegration, window: int, ann: Liveness
 ) -> None:
     """Each stream is a thread; all run on one clock. A person's message ends the turn before it."""
     policy = BufferPolicy(
@@ -299,7 +299,7 @@ def test_real_bursts_are_grouped_as_a_reader_would(
             )
             for turn in answered_by_a_person(session, heard):
                 end_turn(session, turn, Outcome.ANSWERED_BY_PERSON, groups)
-            selection.gather(session, policy, now=after(second))
+            selection.open_turns(session, policy, now=after(second))
         for turn in claim_in(session, ann, 10**6, limit=100):
             end_turn(session, turn, Outcome.ANSWERED, groups)
     assert groups == {talk["id"]: talk["expected_groups"][str(window)] for talk in talks}

@@ -17,7 +17,7 @@ from shoptalk.db.delivery_reports import (
 )
 from shoptalk.db.engine import Database
 from shoptalk.db.models import ChannelIntegration, Delivery, Message, Turn, TurnStatus
-from shoptalk.db.selection import BufferPolicy, gather
+from shoptalk.db.selection import BufferPolicy, open_turns
 from shoptalk.db.turns import lock_conversations
 from shoptalk.errors import UsageError
 from shoptalk.types import DeliveryReport, Outcome
@@ -34,7 +34,7 @@ def send(database: Database, channel: ChannelIntegration, *parts: str) -> Turn:
     """A turn of one message "m1", of which all parts ("sid1", ...) were taken at 10 seconds."""
     store(database, channel, customer_writes("m1", 1))
     with database.transaction() as session:
-        gather(session, AT_ONCE, now=after(2))
+        open_turns(session, AT_ONCE, now=after(2))
         [turn] = turns.claim_due(session, claimant="us", now=after(3), until=after(60), limit=1)
         turns.write_down(session, {turn: parts}, now=after(4), until=after(60))
     for number, _ in enumerate(parts):

@@ -17,9 +17,9 @@ import psutil
 import psycopg
 import pytest
 
-from shoptalk.crashpoints import START_POINTS
 from shoptalk.db.embedded import DATA, TEMPLATES, EmbeddedServer
 from shoptalk.errors import UsageError
+from shoptalk.failpoints import START_POINTS
 from tests.patience import PATIENCE, eventually
 
 #: A process that uses the server until its standard input ends.
@@ -281,11 +281,11 @@ def test_a_note_that_names_somebody_elses_process_is_forgotten(
 FIRST_START = """
 import signal, sys
 from pathlib import Path
-from shoptalk import crashpoints
+from shoptalk import failpoints
 from shoptalk.db.embedded import EmbeddedServer
 signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
 if sys.argv[2:]:
-    crashpoints.arm(sys.argv[2])
+    failpoints.arm(sys.argv[2])
 print("begins", flush=True)
 EmbeddedServer(Path(sys.argv[1])).enter().leave()
 """

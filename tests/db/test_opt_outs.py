@@ -7,7 +7,7 @@ import pytest
 from shoptalk.db.engine import Database
 from shoptalk.db.models import ChannelIntegration
 from shoptalk.db.opt_outs import Word, note_opted_out, note_words
-from shoptalk.importer.keywords import words_of
+from shoptalk.importer.opt_out_keywords import words_of
 from shoptalk.platforms.base import Keywords
 from shoptalk.types import Outcome
 

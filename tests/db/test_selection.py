@@ -5,9 +5,9 @@ import pytest
 from shoptalk.db import selection
 from shoptalk.db.conversations import switch_ai
 from shoptalk.db.engine import Database
+from shoptalk.db.liveness import Liveness
+from shoptalk.db.missing_messages import WAITS_FOR, note_missing
 from shoptalk.db.models import ChannelIntegration, Message, Turn, TurnStatus
-from shoptalk.db.presence import Presence
-from shoptalk.db.unread import WAITS_FOR, note_unread
 from shoptalk.types import ConversationState, Outcome
 
 from .queue import (
@@ -15,9 +15,9 @@ from .queue import (
     change,
     claim,
     close,
-    gather,
+    close_unanswerable,
     only_turn,
-    settle,
+    open_turns,
     state,
 )
 from .rows import (
@@ -37,12 +37,12 @@ def test_a_new_message_of_a_customer_is_selected(
     database: Database, channel: ChannelIntegration
 ) -> None:
     store(database, channel, customer_writes("m1", 1))
-    assert gather(database, 2) == 1
+    assert open_turns(database, 2) == 1
     turn = only_turn(database)
     assert (turn.status, turn.message_count, turn.attempts) == (TurnStatus.BUFFERING, 1, 0)
     assert message(database, "m1").turn_id == turn.id
     assert state(database) == ConversationState.BUFFERING
-    assert gather(database, 3) == 0
+    assert open_turns(database, 3) == 0
 
 
 @pytest.mark.parametrize(
@@ -60,7 +60,7 @@ def test_each_condition_alone_keeps_a_message_out(
 ) -> None:
     store(database, channel, customer_writes("m1", 1))
     change(database, "m1", **{column: value})
-    assert gather(database, 2) == 0
+    assert open_turns(database, 2) == 0
     assert rows(database, Turn) == []
     assert message(database, "m1").outcome == (value if column == "outcome" else None)
     assert state(database) == ConversationState.IDLE
@@ -70,8 +70,8 @@ def test_a_conversation_with_the_ai_off_is_kept_out_and_the_reason_is_recorded(
     database: Database,
 ) -> None:
     store(database, open_channel(database, ai_default=False), customer_writes("m1", 1))
-    assert gather(database, 2) == 0
-    settle(database, 3)
+    assert open_turns(database, 2) == 0
+    close_unanswerable(database, 3)
     assert rows(database, Turn) == []
     assert message(database, "m1").outcome == Outcome.AI_OFF
 
@@ -81,9 +81,9 @@ def test_what_will_be_answered_is_not_settled(
 ) -> None:
     store(database, channel, customer_writes("old", -1), shop_writes("old answer", -1))
     store(database, channel, customer_writes("m1", 1))
-    settle(database, 2)
+    close_unanswerable(database, 2)
     assert message(database, "m1").outcome is None
-    assert gather(database, 2) == 1
+    assert open_turns(database, 2) == 1
 
 
 def test_after_a_person_has_written_the_ai_pauses(
@@ -91,14 +91,14 @@ def test_after_a_person_has_written_the_ai_pauses(
 ) -> None:
     store(database, channel, customer_writes("m1", 1), shop_writes("p1", 2))
     store(database, channel, customer_writes("m2", 3))
-    settle(database, 4)
-    assert gather(database, 4) == 0
+    close_unanswerable(database, 4)
+    assert open_turns(database, 4) == 0
     assert message(database, "m1").outcome == Outcome.ANSWERED_BY_PERSON
     assert message(database, "m2").outcome == Outcome.TAKEN_OVER
     twelve_hours = 12 * 3600
     store(database, channel, customer_writes("m3", twelve_hours + 3))
-    settle(database, twelve_hours + 3)
-    assert gather(database, twelve_hours + 3) == 1
+    close_unanswerable(database, twelve_hours + 3)
+    assert open_turns(database, twelve_hours + 3) == 1
     assert message(database, "m3").outcome is None
 
 
@@ -107,10 +107,10 @@ def test_what_is_older_than_the_platforms_window_is_settled(
 ) -> None:
     a_day_later = 24 * 3600 + 0.5
     store(database, channel, customer_writes("late", 0), customer_writes("just", 1))
-    settle(database, a_day_later)
+    close_unanswerable(database, a_day_later)
     assert message(database, "late").outcome == Outcome.WINDOW_CLOSED
     assert message(database, "just").outcome is None
-    assert gather(database, a_day_later) == 1
+    assert open_turns(database, a_day_later) == 1
 
 
 def test_what_waited_long_is_the_owners_to_release(
@@ -120,7 +120,7 @@ def test_what_waited_long_is_the_owners_to_release(
     for released, expected in ((False, 0), (True, 1)):
         change(database, "m1", released=released)
         with database.transaction() as session:
-            gathered = selection.gather(session, POLICY, now=after(9999), held_before=after(1))
+            gathered = selection.open_turns(session, POLICY, now=after(9999), held_before=after(1))
         assert gathered == expected
     assert message(database, "m1").turn_id == only_turn(database).id
     assert message(database, "m2").turn_id is None
@@ -132,11 +132,11 @@ def test_what_may_have_come_after_unread_messages_waits_for_them_a_quarter_of_an
     store(database, channel, customer_writes("before", 1), imported_at=after(1))
     store(database, channel, customer_writes("ahead", 2), imported_at=after(2))
     with database.transaction() as session:
-        note_unread(session, channel.id, at=after(2))
-    assert gather(database, 2 + WAITS_FOR.total_seconds() - 1) == 1
+        note_missing(session, channel.id, at=after(2))
+    assert open_turns(database, 2 + WAITS_FOR.total_seconds() - 1) == 1
     assert message(database, "before").turn_id is not None
     assert message(database, "ahead").turn_id is None
-    assert gather(database, 2 + WAITS_FOR.total_seconds()) == 1
+    assert open_turns(database, 2 + WAITS_FOR.total_seconds()) == 1
     assert message(database, "ahead").turn_id is not None
 
 
@@ -153,26 +153,26 @@ def test_switching_off_settles_what_waits_and_switching_on_takes_it_up_again(
 ) -> None:
     store(database, channel, customer_writes("m1", 0))
     switch(database, 1, enabled=False)
-    settle(database, 2)
-    assert gather(database, 2) == 0
+    close_unanswerable(database, 2)
+    assert open_turns(database, 2) == 0
     assert message(database, "m1").outcome == Outcome.AI_OFF
     assert switch(database, 3, enabled=True) == 1
     assert message(database, "m1").outcome is None
-    settle(database, 4)
-    assert gather(database, 4) == 1
+    close_unanswerable(database, 4)
+    assert open_turns(database, 4) == 1
 
 
 def test_switching_on_takes_up_a_turn_that_was_closed_because_it_was_off(
-    database: Database, channel: ChannelIntegration, ann: Presence
+    database: Database, channel: ChannelIntegration, ann: Liveness
 ) -> None:
     store(database, channel, customer_writes("m1", 0))
-    gather(database, 1)
+    open_turns(database, 1)
     switch(database, 2, enabled=False)
     [turn] = claim(database, ann, 30)
     assert close(database, turn, Outcome.AI_OFF, 31)
     assert message(database, "m1").outcome == Outcome.AI_OFF
     assert switch(database, 40, enabled=True) == 1
-    assert gather(database, 40) == 1
+    assert open_turns(database, 40) == 1
     [again] = claim(database, ann, 70)
     assert again.id != turn.id
 
@@ -182,12 +182,12 @@ def test_switching_on_leaves_what_a_person_has_answered_meanwhile(
 ) -> None:
     store(database, channel, customer_writes("m1", 0), customer_writes("old", -5))
     switch(database, 0, enabled=False)
-    settle(database, 1)
+    close_unanswerable(database, 1)
     store(database, channel, shop_writes("p1", 10), customer_writes("m2", 20))
-    settle(database, 21)
+    close_unanswerable(database, 21)
     assert switch(database, 22, enabled=True) == 1
-    settle(database, 23)
-    assert gather(database, 23) == 1
+    close_unanswerable(database, 23)
+    assert open_turns(database, 23) == 1
     outcomes = {row.message_id: row.outcome for row in rows(database, Message)}
     assert outcomes == {"m1": "ai_off", "old": "history", "p1": None, "m2": None}
     assert message(database, "m2").turn_id == only_turn(database).id
@@ -197,11 +197,11 @@ def test_switching_on_ends_the_pause_after_a_person(
     database: Database, channel: ChannelIntegration
 ) -> None:
     store(database, channel, shop_writes("p1", 1), customer_writes("m1", 2))
-    settle(database, 3)
+    close_unanswerable(database, 3)
     assert message(database, "m1").outcome == Outcome.TAKEN_OVER
     assert switch(database, 4, enabled=True) == 1
-    settle(database, 5)
-    assert gather(database, 5) == 1
+    close_unanswerable(database, 5)
+    assert open_turns(database, 5) == 1
 
 
 def test_switching_one_conversation_off_leaves_the_others(
@@ -214,7 +214,7 @@ def test_switching_one_conversation_off_leaves_the_others(
         thread(customer_writes("m2", 0), thread_id="t2"),
     )
     switch(database, 0, enabled=False)
-    settle(database, 1)
-    assert gather(database, 1) == 1
+    close_unanswerable(database, 1)
+    assert open_turns(database, 1) == 1
     assert message(database, "m1").outcome == Outcome.AI_OFF
     assert message(database, "m2").outcome is None

@@ -12,8 +12,8 @@ from shoptalk.db import turns
 from shoptalk.db.channels import disconnect_channel, restart_channel, stop_channel
 from shoptalk.db.deliveries import Receipt, record_sent
 from shoptalk.db.engine import Database
+from shoptalk.db.liveness import Liveness
 from shoptalk.db.models import ChannelIntegration, Conversation, Delivery, Message, Turn, TurnStatus
-from shoptalk.db.presence import Presence
 from shoptalk.types import ConversationState, Outcome
 from tests.patience import eventually
 
@@ -22,10 +22,10 @@ from .queue import (
     claim,
     claim_in,
     close,
-    gather,
     is_answered_by_person,
     next_due,
     only_turn,
+    open_turns,
     put_back,
     state,
     write_down,
@@ -46,7 +46,7 @@ from .rows import (
 
 
 def test_two_claimers_at_once_never_get_the_same_turn(
-    database: Database, channel: ChannelIntegration, ann: Presence, bob: Presence
+    database: Database, channel: ChannelIntegration, ann: Liveness, bob: Liveness
 ) -> None:
     names = [f"t{number:02}" for number in range(24)]
     store(
@@ -54,7 +54,7 @@ def test_two_claimers_at_once_never_get_the_same_turn(
         channel,
         *(thread(customer_writes(name, 0), thread_id=name) for name in names),
     )
-    gather(database, 1)
+    open_turns(database, 1)
     with database.transaction() as first, database.transaction() as second:
         anns = claim_in(first, ann, 30, limit=4)
         bobs = claim_in(second, bob, 30, limit=4)
@@ -70,11 +70,11 @@ def test_two_claimers_at_once_never_get_the_same_turn(
 
 
 def test_the_turn_that_has_been_due_longest_is_claimed_first(
-    database: Database, channel: ChannelIntegration, ann: Presence
+    database: Database, channel: ChannelIntegration, ann: Liveness
 ) -> None:
     for name, second in (("late", 20), ("early", 0), ("middle", 10)):
         store(database, channel, thread(customer_writes(name, second), thread_id=name))
-    gather(database, 21)
+    open_turns(database, 21)
     due = [turn.due_at for turn in claim(database, ann, 100, limit=2)]
     assert due == [after(30), after(40)]
     assert [turn.due_at for turn in claim(database, ann, 100)] == [after(50)]
@@ -84,10 +84,10 @@ def test_the_turn_that_has_been_due_longest_is_claimed_first(
 
 
 def test_a_claim_keeps_others_out_until_it_lapses(
-    database: Database, channel: ChannelIntegration, ann: Presence, bob: Presence
+    database: Database, channel: ChannelIntegration, ann: Liveness, bob: Liveness
 ) -> None:
     store(database, channel, customer_writes("m1", 0))
-    gather(database, 0)
+    open_turns(database, 0)
     [turn] = claim(database, ann, 30)
     assert state(database) == ConversationState.PROCESSING
     assert claim(database, bob, 180) == []  # ann's last second
@@ -97,10 +97,10 @@ def test_a_claim_keeps_others_out_until_it_lapses(
 
 
 def test_a_claim_of_a_process_that_is_gone_is_free_at_once(
-    database: Database, channel: ChannelIntegration, ann: Presence, bob: Presence
+    database: Database, channel: ChannelIntegration, ann: Liveness, bob: Liveness
 ) -> None:
     store(database, channel, customer_writes("m1", 0))
-    gather(database, 0)
+    open_turns(database, 0)
     [anns] = claim(database, ann, 30)
     assert claim(database, bob, 31) == []
     ann.leave()
@@ -118,10 +118,10 @@ def test_a_claim_of_a_process_that_is_gone_is_free_at_once(
 
 
 def test_a_claim_that_is_held_lasts_longer(
-    database: Database, channel: ChannelIntegration, ann: Presence, bob: Presence
+    database: Database, channel: ChannelIntegration, ann: Liveness, bob: Liveness
 ) -> None:
     store(database, channel, customer_writes("m1", 0))
-    gather(database, 0)
+    open_turns(database, 0)
     [turn] = claim(database, ann, 30)
     with database.transaction() as session:
         assert turns.hold(session, turn, until=after(500))
@@ -130,11 +130,11 @@ def test_a_claim_that_is_held_lasts_longer(
 
 
 def test_turns_are_written_down_and_ended_together_and_a_lost_one_harms_no_other(
-    database: Database, channel: ChannelIntegration, ann: Presence, bob: Presence
+    database: Database, channel: ChannelIntegration, ann: Liveness, bob: Liveness
 ) -> None:
     for name in ("a", "b", "c"):
         store(database, channel, thread(customer_writes(f"m_{name}", 0), thread_id=name))
-    gather(database, 0)
+    open_turns(database, 0)
     claimed = claim(database, ann, 30)
     of_thread = {name: conversation(database, name).id for name in ("a", "b", "c")}
     a, b, c = (
@@ -174,10 +174,10 @@ def test_turns_are_written_down_and_ended_together_and_a_lost_one_harms_no_other
 
 
 def test_who_lost_the_claim_can_change_nothing(
-    database: Database, channel: ChannelIntegration, ann: Presence, bob: Presence
+    database: Database, channel: ChannelIntegration, ann: Liveness, bob: Liveness
 ) -> None:
     store(database, channel, customer_writes("m1", 0))
-    gather(database, 0)
+    open_turns(database, 0)
     [anns] = claim(database, ann, 30)
     [bobs] = claim(database, bob, 200)
     before = picture(database)
@@ -203,10 +203,10 @@ def picture(database: Database) -> list[dict[str, Any]]:
 
 
 def test_who_lost_the_claim_to_a_closed_turn_cannot_open_it_again(
-    database: Database, channel: ChannelIntegration, ann: Presence, bob: Presence
+    database: Database, channel: ChannelIntegration, ann: Liveness, bob: Liveness
 ) -> None:
     store(database, channel, customer_writes("m1", 0))
-    gather(database, 0)
+    open_turns(database, 0)
     [anns] = claim(database, ann, 30)
     [bobs] = claim(database, bob, 200)
     close(database, bobs, Outcome.ANSWERED, 201)
@@ -216,13 +216,13 @@ def test_who_lost_the_claim_to_a_closed_turn_cannot_open_it_again(
 
 
 def test_a_locked_turn_is_read_as_it_is_now(
-    database: Database, channel: ChannelIntegration, ann: Presence
+    database: Database, channel: ChannelIntegration, ann: Liveness
 ) -> None:
     store(database, channel, customer_writes("m1", 0))
-    gather(database, 0)
+    open_turns(database, 0)
     [turn] = claim(database, ann, 30)
     store(database, channel, customer_writes("m2", 31))
-    gather(database, 32)
+    open_turns(database, 32)
     with database.transaction() as session:
         current = turns.lock(session, [turn]).get(turn.id)
         assert current is not None
@@ -230,10 +230,10 @@ def test_a_locked_turn_is_read_as_it_is_now(
 
 
 def test_a_turn_that_is_put_back_is_due_again_and_counts_its_failures(
-    database: Database, channel: ChannelIntegration, ann: Presence, bob: Presence
+    database: Database, channel: ChannelIntegration, ann: Liveness, bob: Liveness
 ) -> None:
     store(database, channel, customer_writes("m1", 0))
-    gather(database, 0)
+    open_turns(database, 0)
     [turn] = claim(database, ann, 30)
     assert put_back(database, turn, 60, error="the model is busy", failed=True)
     assert state(database) == ConversationState.BUFFERING
@@ -246,7 +246,7 @@ def test_a_turn_that_is_put_back_is_due_again_and_counts_its_failures(
 
 def test_a_conversation_has_one_open_turn(database: Database, channel: ChannelIntegration) -> None:
     store(database, channel, customer_writes("m1", 0))
-    gather(database, 0)
+    open_turns(database, 0)
     turn = only_turn(database)
     copy = {
         name: getattr(turn, name)
@@ -273,10 +273,10 @@ def test_a_conversation_has_one_open_turn(database: Database, channel: ChannelIn
 
 
 def test_turns_of_a_stopped_channel_wait_until_it_goes_on(
-    database: Database, channel: ChannelIntegration, ann: Presence
+    database: Database, channel: ChannelIntegration, ann: Liveness
 ) -> None:
     store(database, channel, customer_writes("m1", 0))
-    gather(database, 0)
+    open_turns(database, 0)
     with database.transaction() as session:
         stop_channel(session, channel.id, "the token is dead", "Connect it again.", now=after(1))
     assert claim(database, ann, 60) == []
@@ -290,12 +290,12 @@ def test_turns_of_a_stopped_channel_wait_until_it_goes_on(
 
 
 def test_turns_of_a_disconnected_channel_are_not_claimed_and_others_are(
-    database: Database, channel: ChannelIntegration, ann: Presence
+    database: Database, channel: ChannelIntegration, ann: Liveness
 ) -> None:
     other = open_channel(database, account="other")
     store(database, channel, thread(customer_writes("m1", 0), thread_id="a"))
     store(database, other, thread(customer_writes("m2", 5), thread_id="b"))
-    gather(database, 6)
+    open_turns(database, 6)
     with database.transaction() as session:
         disconnect_channel(session, channel.id)
     [turn] = claim(database, ann, 60, limit=1)
@@ -307,10 +307,10 @@ def test_turns_of_a_disconnected_channel_are_not_claimed_and_others_are(
 
 
 def test_an_answered_turn_settles_its_messages_and_opens_the_conversation(
-    database: Database, channel: ChannelIntegration, ann: Presence
+    database: Database, channel: ChannelIntegration, ann: Liveness
 ) -> None:
     store(database, channel, customer_writes("m1", 0), customer_writes("m2", 1))
-    gather(database, 2)
+    open_turns(database, 2)
     [turn] = claim(database, ann, 31)
     with database.transaction() as session:
         write_down(session, turn, ["First part", "Second part"], 32)
@@ -333,10 +333,10 @@ def test_an_answered_turn_settles_its_messages_and_opens_the_conversation(
 
 
 def test_a_turn_that_ends_without_an_answer_says_why_and_leaves_the_status(
-    database: Database, channel: ChannelIntegration, ann: Presence
+    database: Database, channel: ChannelIntegration, ann: Liveness
 ) -> None:
     store(database, channel, customer_writes("m1", 0))
-    gather(database, 2)
+    open_turns(database, 2)
     [turn] = claim(database, ann, 31)
     with database.transaction() as session:
         assert turns.close(
@@ -348,7 +348,7 @@ def test_a_turn_that_ends_without_an_answer_says_why_and_leaves_the_status(
     assert (settled.outcome, settled.reply_sent) == (Outcome.MODEL_FAILED, False)
     assert settled.failure_reason == "its answer is empty"
     assert conversation(database).status == "new"
-    assert gather(database, 41) == 0
+    assert open_turns(database, 41) == 0
 
 
 def test_a_persons_answer_counts_when_it_follows_the_whole_turn(
@@ -357,7 +357,7 @@ def test_a_persons_answer_counts_when_it_follows_the_whole_turn(
     store(
         database, channel, customer_writes("m1", 0), shop_writes("p1", 1), customer_writes("m2", 2)
     )
-    gather(database, 3)
+    open_turns(database, 3)
     turn = only_turn(database)
     with database.transaction() as session:
         assert not is_answered_by_person(session, turn)

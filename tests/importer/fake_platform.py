@@ -22,11 +22,11 @@ from sqlalchemy import delete, select, text
 from shoptalk.db.channels import get_workspace
 from shoptalk.db.engine import Database
 from shoptalk.db.models import Base, ChannelIntegration, Circuit, Conversation, ImportRun, Message
-from shoptalk.db.selection import BufferPolicy, gather
+from shoptalk.db.selection import BufferPolicy, open_turns
 from shoptalk.errors import GiveUp, PlatformError, TooMuchData
 from shoptalk.importer.channels import Importer
-from shoptalk.importer.pace import Pace
-from shoptalk.importer.report import RunReport
+from shoptalk.importer.rate_limiter import RateLimiter
+from shoptalk.importer.run_report import RunReport
 from shoptalk.platforms.base import (
     Capabilities,
     Identity,
@@ -109,7 +109,7 @@ class Written:
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
-class Talk:
+class ModelSession:
     """A thread, oldest message first."""
 
     thread_id: str
@@ -146,7 +146,7 @@ class FakePlatform:
         most_rows: int = 100,
     ) -> None:
         readable = INSTAGRAM_READABLE if lists is Lists.THREADS else None
-        self.can = Capabilities(
+        self.capabilities = Capabilities(
             polled=True,
             history=True,
             typing=False,
@@ -157,7 +157,7 @@ class FakePlatform:
         )
         self.name = f"fake{next(_numbers)}"  # no breaker of one trips for another
         self.lists = lists
-        self.talks: dict[str, Talk] = {}
+        self.talks: dict[str, ModelSession] = {}
         self.calls: list[Call] = []
         self.script: deque[Step] = deque()
         self.broken_threads: dict[str, PlatformError] = {}  #: reading them fails
@@ -199,7 +199,7 @@ class FakePlatform:
                 shown_from=at + shown_after,
                 is_broken=is_broken,
             )
-            talk = self.talks.setdefault(thread_id, Talk(thread_id=thread_id))
+            talk = self.talks.setdefault(thread_id, ModelSession(thread_id=thread_id))
             insort(talk.messages, message, key=lambda each: each.place)
             return message
 
@@ -251,7 +251,7 @@ class FakePlatform:
             if talk is None:
                 raise GiveUp("no such thread", platform=self.name)
             everything = talk.shown(self._clock())[::-1]
-            readable = everything[: self.can.readable_messages]
+            readable = everything[: self.capabilities.readable_messages]
             places = [message.place for message in readable]
             taken, following = self._cut(places, cursor or None, limit, vice)
             messages, unreadable = self._as_seen(talk, [readable[each] for each in taken], vice)
@@ -345,7 +345,7 @@ class FakePlatform:
         return taken, following
 
     def _as_seen(
-        self, talk: Talk, messages: Sequence[Written], vice: Vice | None
+        self, talk: ModelSession, messages: Sequence[Written], vice: Vice | None
     ) -> tuple[list[InboundMessage], list[Unreadable]]:
         good: list[InboundMessage] = []
         broken: list[Unreadable] = []
@@ -404,7 +404,7 @@ class Desk:
         self.importer = Importer(
             self.database,
             platform_of=lambda channel: self.platforms[channel.id],
-            pace_of=lambda _: Pace(0),
+            rate_limiter_of=lambda _: RateLimiter(0),
             overlap=OVERLAP,
             concurrency=self._concurrency,
             clock=self.clock,
@@ -480,7 +480,7 @@ class Desk:
     def gathered(self, thread_id: str = "A") -> list[str]:
         """The texts of what is or was to be answered by now, oldest first."""
         with self.database.transaction() as session:
-            gather(session, AT_ONCE, now=self.clock())
+            open_turns(session, AT_ONCE, now=self.clock())
         return [message.content for message in self.messages(thread_id) if message.turn_id]
 
     def runs(self, channel_id: int = 0) -> list[ImportRun]:

@@ -6,17 +6,17 @@ from typing import Any
 
 import pytest
 
-from shoptalk.importer.ahead import Ahead
+from shoptalk.importer.prefetch import Prefetcher
 from tests.patience import PATIENCE, eventually
 
 
-def ahead(items: Iterator[int], **words: Any) -> Ahead[int]:
-    return Ahead(
+def ahead(items: Iterator[int], **words: Any) -> Prefetcher[int]:
+    return Prefetcher(
         items, **{"weigh": lambda item: item, "most": 100, "enough": 1, "patience": 0.01, **words}
     )
 
 
-def taken(made: Ahead[int]) -> Iterator[int]:
+def taken(made: Prefetcher[int]) -> Iterator[int]:
     while items := made.take():
         yield from items
 
@@ -93,6 +93,6 @@ def test_nothing_is_made_once_the_block_has_ended() -> None:
     assert not made._thread.is_alive()
 
 
-def _once_it_has_ended(made: Ahead[int], happens: Callable[[], None]) -> None:
+def _once_it_has_ended(made: Prefetcher[int], happens: Callable[[], None]) -> None:
     eventually(lambda: not made._is_wanted)
     happens()

@@ -9,8 +9,7 @@ from shoptalk.commands.progress import rate, time_left
 from shoptalk.db.channels import begin_backfill
 from shoptalk.errors import BadPayload, PlatformError, RetryLater, Throttled, TimedOut, TooMuchData
 from shoptalk.importer.history import MOST_USAGE, Progress
-from shoptalk.importer.pace import Pace
-from shoptalk.importer.sizes import (
+from shoptalk.importer.page_size import (
     FEW_THREADS,
     LIST_LIMIT,
     PAST_LIMIT,
@@ -19,6 +18,7 @@ from shoptalk.importer.sizes import (
     TRIED_AGAIN_AFTER,
     PageSize,
 )
+from shoptalk.importer.rate_limiter import RateLimiter
 from shoptalk.platforms.base import Page, Usage
 from tests.importer.fake_platform import (
     HOUR,
@@ -397,7 +397,7 @@ def test_who_waits_politely_lets_all_others_go_first() -> None:
             went.append((poll, now))
         now = max(now, until)
 
-    pace = Pace(2, monotonic=lambda: now, sleep=sleep)
+    pace = RateLimiter(2, monotonic=lambda: now, sleep=sleep)
     pace.wait()
     pace.wait(politely=True)
     went.append(("history", now))

@@ -20,7 +20,7 @@ from shoptalk.errors import (
     TooMuchData,
 )
 from shoptalk.importer.history import Progress
-from shoptalk.importer.reader import VAIN_QUESTIONS
+from shoptalk.importer.platform_reader import VAIN_QUESTIONS
 from shoptalk.types import Outcome
 from tests.importer.fake_platform import (
     DAY,

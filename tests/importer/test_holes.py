@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from shoptalk.db.engine import Database
 from shoptalk.errors import RetryLater
-from shoptalk.importer.catch_up import READ_AGAIN_FIRST, UNREADABLE_AFTER
+from shoptalk.importer.thread_sync import READ_AGAIN_FIRST, UNREADABLE_AFTER
 from shoptalk.types import SenderType
 from tests.importer.fake_platform import (
     HOUR,

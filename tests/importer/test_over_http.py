@@ -8,9 +8,9 @@ import pytest
 import requests
 
 from shoptalk.db.engine import Database
-from shoptalk.platforms.base import Platform, Surroundings
-from shoptalk.platforms.instagram import Instagram
-from shoptalk.platforms.messenger import Messenger
+from shoptalk.platforms.base import AdapterContext, Platform
+from shoptalk.platforms.meta.instagram import Instagram
+from shoptalk.platforms.meta.messenger import Messenger
 from shoptalk.sandbox.faults import Rule
 from shoptalk.sandbox.server import SandboxServer
 from shoptalk.sandbox.world import SandboxAccount, World
@@ -76,7 +76,9 @@ class Sandbox(Desk):
         settings = {name.lower(): value for name, value in server.environment.items()}
         self.session = requests.Session()
         self.session.trust_env = False
-        self._surroundings = Surroundings(session=self.session, settings=settings, clock=self.clock)
+        self._surroundings = AdapterContext(
+            session=self.session, settings=settings, clock=self.clock
+        )
 
     def past(self) -> None:
         """Write what will be history: a long thread, and many short ones."""

@@ -6,11 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shoptalk.importer.plan import DAY, EARLY, LONGEST_SPARING, PollPlan, sparing
+from shoptalk.importer.poll_schedule import DAY, EARLY, LONGEST_SPARING, PollSchedule, throttle
 
 NOON = datetime(2026, 10, 5, 12, 0, tzinfo=UTC)
 SECOND = timedelta(seconds=1)
-PLAN = PollPlan(interval=10 * SECOND, longest=120 * SECOND)
+PLAN = PollSchedule(interval=10 * SECOND, longest=120 * SECOND)
 
 
 @pytest.mark.parametrize("silent_for", [0, 1, 60, 600])
@@ -31,17 +31,17 @@ def test_the_longer_a_channel_was_silent_the_slower_it_is_polled(
 
 
 def test_an_owner_who_wants_no_slowing_down_gets_none() -> None:
-    eager = PollPlan(interval=10 * SECOND, longest=10 * SECOND)
+    eager = PollSchedule(interval=10 * SECOND, longest=10 * SECOND)
     assert eager.next_poll_at(NOON, active_at=NOON - 30 * DAY) is None
 
 
 @pytest.mark.parametrize("percent", [0, 1, 50])
 def test_half_of_an_allowance_is_spent_freely(percent: int) -> None:
-    assert sparing(usage_percent=percent, calls_of_day=4000) == timedelta(0)
+    assert throttle(usage_percent=percent, calls_of_day=4000) == timedelta(0)
 
 
 def test_what_is_left_is_spread_over_a_day_even_of_a_hot_channel() -> None:
-    spare = sparing(usage_percent=80, calls_of_day=800)  # 200 are left
+    spare = throttle(usage_percent=80, calls_of_day=800)  # 200 are left
     assert spare == DAY / 200
     next_at = PLAN.next_poll_at(NOON, active_at=NOON, spare=spare)
     assert next_at == NOON + spare
@@ -49,7 +49,7 @@ def test_what_is_left_is_spread_over_a_day_even_of_a_hot_channel() -> None:
 
 @pytest.mark.parametrize("percent", [99, 100, 250])
 def test_a_channel_that_is_out_of_calls_is_tried_each_hour(percent: int) -> None:
-    assert sparing(usage_percent=percent, calls_of_day=10) == LONGEST_SPARING
+    assert throttle(usage_percent=percent, calls_of_day=10) == LONGEST_SPARING
 
 
 @given(allowance=st.integers(50, 20_000))
@@ -57,7 +57,7 @@ def test_no_day_of_a_hot_channel_uses_up_its_allowance(allowance: int) -> None:
     used, now = 0, NOON
     while now < NOON + DAY:
         used += 1
-        spare = sparing(usage_percent=-(-100 * used // allowance), calls_of_day=used)
+        spare = throttle(usage_percent=-(-100 * used // allowance), calls_of_day=used)
         next_at = PLAN.next_poll_at(now, active_at=now, spare=spare) or now
         now = max(next_at, now + PLAN.interval)  # a tick
     assert used <= allowance

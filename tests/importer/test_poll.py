@@ -16,14 +16,14 @@ from shoptalk.errors import (
     RetryLater,
     Throttled,
 )
-from shoptalk.importer.catch_up import (
+from shoptalk.importer.page_size import LIST_LIMIT
+from shoptalk.importer.poll import TIMES_ASKED
+from shoptalk.importer.thread_sync import (
     FAILURES_IN_A_ROW,
     READ_AGAIN_FIRST,
     READ_AGAIN_LONGEST,
     UNREADABLE_AFTER,
 )
-from shoptalk.importer.poll import TIMES_ASKED
-from shoptalk.importer.sizes import LIST_LIMIT
 from shoptalk.platforms.base import Page, ThreadPage
 from shoptalk.types import SenderType, Unreadable
 from tests.importer.fake_platform import (

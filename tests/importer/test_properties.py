@@ -18,7 +18,7 @@ from hypothesis.stateful import (
 from shoptalk.db.circuits import LONGEST_PAUSE
 from shoptalk.db.engine import Database
 from shoptalk.errors import BadPayload, GiveUp, PlatformError, RetryLater, Throttled
-from shoptalk.importer.report import RunReport
+from shoptalk.importer.run_report import RunReport
 from shoptalk.types import SenderType
 from tests.importer.fake_platform import (
     DAY,
@@ -225,7 +225,7 @@ class Importing(RuleBasedStateMachine):
 
     def _check_thread(self, thread_id: str) -> None:
         truth = self.platform.talks[thread_id].shown(self.clock())
-        readable = truth[-(self.platform.can.readable_messages or len(truth)) :]
+        readable = truth[-(self.platform.capabilities.readable_messages or len(truth)) :]
         stored = self.desk.messages(thread_id)
         by_id = {message.message_id: message for message in truth}
         ids = [row.message_id for row in stored]

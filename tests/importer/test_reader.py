@@ -1,4 +1,4 @@
-"""Asking a platform: what it stumbles over is asked for again, and nothing else is."""
+"""ModelCircuit a platform: what it stumbles over is asked for again, and nothing else is."""
 
 from datetime import timedelta
 
@@ -14,10 +14,10 @@ from shoptalk.errors import (
     RetryLater,
     Throttled,
 )
-from shoptalk.importer.pace import Pace
-from shoptalk.importer.reader import LONGEST_PAUSE_SECONDS, Reader
-from shoptalk.importer.report import RunReport
-from shoptalk.importer.sizes import PageSizes
+from shoptalk.importer.page_size import PageSizeMemory
+from shoptalk.importer.platform_reader import LONGEST_PAUSE_SECONDS, PlatformReader
+from shoptalk.importer.rate_limiter import RateLimiter
+from shoptalk.importer.run_report import RunReport
 
 from .fake_platform import NINE, FakePlatform, Lists, StillClock
 
@@ -29,11 +29,11 @@ class Desk:
         self.platform = FakePlatform(StillClock(), Lists.NEWEST_MESSAGES)
         self.platform.write("A", "hello")
         self.slept: list[float] = []
-        pace = Pace(0, sleep=self.slept.append)
+        pace = RateLimiter(0, sleep=self.slept.append)
         channel = ChannelIntegration(id=1, workspace_id=1, channel="fake", external_id="1")
         self.report = RunReport.begin("poll", channel, now=NINE)
-        sizes = PageSizes({}, self.platform.can, clock=StillClock())
-        self.reader = Reader(self.platform, pace, self.report, sizes, more_tries=2)
+        sizes = PageSizeMemory({}, self.platform.capabilities, clock=StillClock())
+        self.reader = PlatformReader(self.platform, pace, self.report, sizes, more_tries=2)
 
 
 @pytest.mark.parametrize(

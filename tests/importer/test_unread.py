@@ -5,7 +5,7 @@ from hypothesis import Phase, example, given, settings
 from hypothesis import strategies as st
 
 from shoptalk.db.engine import Database
-from shoptalk.db.unread import WAITS_FOR
+from shoptalk.db.missing_messages import WAITS_FOR
 from shoptalk.errors import BadPayload, PlatformError, RetryLater
 from tests.importer.fake_platform import (
     HOUR,
@@ -83,7 +83,7 @@ def test_a_walk_that_broke_off_at_once_makes_nothing_wait(
 ) -> None:
     platform.write("A")
     breaks_off(desk, platform, after=0)
-    assert desk.channel().unread_since is None
+    assert desk.channel().missing_since is None
 
 
 def test_a_walk_begun_before_another_broke_off_does_not_speak_for_it(
@@ -105,7 +105,7 @@ def test_a_walk_begun_before_another_broke_off_does_not_speak_for_it(
     breaks_off(desk, platform, after=0)
     platform.before_call = another_breaks_off
     desk.importer.poll(channel)
-    assert desk.channel().unread_since is not None
+    assert desk.channel().missing_since is not None
     assert desk.gathered() == []
 
 
@@ -162,7 +162,7 @@ def test_a_record_that_stays_spoilt_is_declared_once_and_waited_for_no_longer(
         clock.advance(HOUR)
         platform.write("A", "later")
         desk.poll()
-    assert desk.channel().unread_since is None, "it has left the part that is read again"
+    assert desk.channel().missing_since is None, "it has left the part that is read again"
     assert len(desk.gaps()) == 1
     assert desk.gathered() == ["#1", "later", "later"]
 
@@ -176,7 +176,7 @@ def test_lists_of_threads_wait_for_nothing_of_the_kind(desk: Desk, clock: StillC
     platform.write("A", "#0")
     breaks_off(desk, platform, after=1)
     assert desk.gathered() == ["#0"]
-    assert desk.channel().unread_since is None
+    assert desk.channel().missing_since is None
 
 
 steps: st.SearchStrategy[Step] = st.one_of(

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shoptalk.db.unread import WAITS_FOR
+from shoptalk.db.missing_messages import WAITS_FOR
 from shoptalk.importer.watermark import (
     NEVER,
     ChannelFacts,

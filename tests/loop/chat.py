@@ -6,10 +6,10 @@ from contextlib import AbstractContextManager
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from shoptalk.connect import connect_channel
-from shoptalk.db import chat
+from shoptalk.db import webchat_rows
 from shoptalk.db.channels import find_account
 from shoptalk.db.models import ChannelIntegration, ChatMessage, ChatSession
+from shoptalk.services.connecting import connect_channel
 from tests.loop.shop import Shop
 
 SITE = "corner-shop.example"
@@ -28,14 +28,14 @@ class Chat:
     def session_of(self, session: Session, who: str) -> ChatSession:
         channel = find_account(session, "webchat", self.channel.external_id)
         assert channel is not None
-        visitor = chat.keep_visitor(session, channel, f"visitor-{who}", name=who.title())
-        found = chat.open_session(session, visitor, f"session-{who}")
+        visitor = webchat_rows.keep_visitor(session, channel, f"visitor-{who}", name=who.title())
+        found = webchat_rows.open_session(session, visitor, f"session-{who}")
         assert found is not None
         return found
 
     def visitor_writes(self, text: str, *, who: str = "ann", reference: str | None = None) -> str:
         with self.transaction() as session:
-            written = chat.visitor_writes(
+            written = webchat_rows.visitor_writes(
                 session,
                 self.session_of(session, who),
                 text,
@@ -47,7 +47,7 @@ class Chat:
     def employee_writes(self, text: str, *, who: str = "ann") -> str:
         with self.transaction() as session:
             found = self.session_of(session, who)
-            written = chat.employee_writes(session, found, text, now=self.shop.now)
+            written = webchat_rows.employee_writes(session, found, text, now=self.shop.now)
             return f"webchat_{written.id}"
 
     def shown(self, who: str = "ann") -> list[tuple[str, str]]:

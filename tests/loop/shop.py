@@ -12,19 +12,19 @@ from typing import Any
 import requests
 from sqlalchemy import select
 
-from shoptalk.app import App, running
-from shoptalk.connect import connect_channel
+from shoptalk.agents.models.base import Model, ModelSession, Prompt
 from shoptalk.db.catalog import put_products
 from shoptalk.db.conversations import get_message
 from shoptalk.db.models import Base, ChannelIntegration, ChatMessage, Message, Order
 from shoptalk.importer.catalog_file import CatalogRow
-from shoptalk.importer.report import RunReport
-from shoptalk.responder.model.base import Model, Prompt, Talk
-from shoptalk.responder.why import explain
+from shoptalk.importer.run_report import RunReport
 from shoptalk.sandbox.client import Json, SandboxControl
 from shoptalk.sandbox.server import SandboxServer
+from shoptalk.services.connecting import connect_channel
+from shoptalk.services.why import explain
 from shoptalk.settings import Settings
 from shoptalk.types import SenderType
+from shoptalk.wiring import App, running
 from tests.torture.context import Heard, heard_in, in_platforms_order, is_right
 
 NINE = datetime(2026, 10, 5, 9, 0, tzinfo=UTC)
@@ -179,7 +179,7 @@ class _Interrupted:
         self._model = model
         self._happens = happens
 
-    def begin(self, prompt: Prompt) -> Talk:
+    def begin(self, prompt: Prompt) -> ModelSession:
         happens, self._happens = self._happens, lambda: None
         happens()
         return self._model.begin(prompt)

@@ -8,10 +8,10 @@ from datetime import timedelta
 
 import pytest
 
+from shoptalk.agents.models.base import Model, ModelSession, Prompt
 from shoptalk.db.channels import disconnect_channel
 from shoptalk.db.conversations import switch_ai
 from shoptalk.db.models import Conversation, Delivery, Message, Turn
-from shoptalk.responder.model.base import Model, Prompt, Talk
 from shoptalk.types import Outcome
 from tests.loop.shop import ANN, BUFFER, INSTAGRAM, KETTLE, PAGE, Shop
 from tests.patience import eventually
@@ -213,7 +213,7 @@ def test_six_slow_conversations_leave_the_free_places_to_others(shop: Shop) -> N
         def __init__(self, model: Model) -> None:
             self._model = model
 
-        def begin(self, prompt: Prompt) -> Talk:
+        def begin(self, prompt: Prompt) -> ModelSession:
             if prompt.lines[-1].text != "Hello from Bob":
                 shop.world.clock.advance(timedelta(seconds=1))  # Bob's buffer ends meanwhile
                 assert is_bob_answered.wait(timeout=60)

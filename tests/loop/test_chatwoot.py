@@ -8,18 +8,18 @@ from typing import Any
 
 import pytest
 
-from shoptalk.connect import connect_channel
+from shoptalk.agents.models.base import ModelSession, Prompt
 from shoptalk.db.conversations import switch_ai
 from shoptalk.db.embedded import EmbeddedServer
 from shoptalk.db.engine import Database
 from shoptalk.db.models import ChannelIntegration, Conversation, Delivery, Message
 from shoptalk.errors import ChannelStopped
-from shoptalk.platforms.chatwoot import HANDED_OVER
-from shoptalk.responder.deliver import MOST_SENDS
-from shoptalk.responder.model.base import Prompt, Talk
+from shoptalk.platforms.chatwoot.adapter import HANDED_OVER
+from shoptalk.responder.sender import MOST_SENDS
 from shoptalk.sandbox.chatwoot.desk import COLLEAGUE, GREETER, SALES, WEBSITE, WHATSAPP, Ticket
 from shoptalk.sandbox.messages import Side, StoredMessage
-from shoptalk.types import Custody, Outcome, SenderType
+from shoptalk.services.connecting import connect_channel
+from shoptalk.types import Outcome, SenderType, ThreadOwner
 from tests.loop.shop import ANN, BUFFER, KETTLE, Shop, open_shop
 
 ACCOUNT, TOKEN = "1", "cw-token-value-5a1f"
@@ -91,7 +91,7 @@ def seen_by_model(shop: Shop, run: Callable[[], object]) -> list[Prompt]:
     model = responder._answerer.model
 
     class Watched:
-        def begin(self, prompt: Prompt) -> Talk:
+        def begin(self, prompt: Prompt) -> ModelSession:
             seen.append(prompt)
             return model.begin(prompt)
 
@@ -453,7 +453,7 @@ def test_what_a_person_takes_from_the_bots_is_theirs_until_they_give_it_back(sho
     desk.opens()
     desk.writes("Hello?")
     assert shop.answers() == {"answered": 1}
-    assert desk.row().custody == Custody.AI
+    assert desk.row().thread_owner == ThreadOwner.AI
     desk.changes(status="open")
     message_id = desk.writes("And today?")
     assert shop.answers() == {}

@@ -9,7 +9,7 @@ from shoptalk.db.circuits import troubled
 from shoptalk.db.models import Circuit, Delivery, Turn
 from shoptalk.errors import RetryLater
 from shoptalk.platforms.base import Recipient
-from shoptalk.platforms.messenger import Messenger
+from shoptalk.platforms.meta.messenger import Messenger
 from shoptalk.types import Outcome
 from tests.loop.shop import Shop
 

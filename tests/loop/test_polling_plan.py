@@ -24,7 +24,7 @@ def tick(shop: Shop) -> int:
             now=shop.now,
             not_before=shop.now,
             limit=100,
-            longest_wait=shop.app.poll_plan.longest_wait,
+            longest_wait=shop.app.poll_schedule.longest_wait,
         )
     reports = shop.app.importer().import_side_by_side(due)
     assert [report.error for report in reports] == [None] * len(reports)

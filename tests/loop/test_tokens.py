@@ -6,11 +6,11 @@ from datetime import timedelta
 
 import pytest
 
-from shoptalk.connect import connect_channel
-from shoptalk.credentials import check_next_due, credential_warnings
 from shoptalk.db.channels import stop_channel
 from shoptalk.db.models import ChannelIntegration
 from shoptalk.scheduler import Ticker
+from shoptalk.services.connecting import connect_channel
+from shoptalk.services.token_health import check_next_due, credential_warnings
 from shoptalk.types import Outcome
 from tests.cli.terminal import Terminal
 from tests.loop.shop import INSTAGRAM, KETTLE, NINE, PAGE, TOKEN, Shop

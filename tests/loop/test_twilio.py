@@ -5,11 +5,11 @@ from datetime import timedelta
 
 import pytest
 
-from shoptalk.connect import connect_channel
 from shoptalk.db.models import Conversation, ImportRun, Message, Turn
 from shoptalk.errors import ChannelStopped
 from shoptalk.importer.history import WITHOUT_ATTACHMENTS_AFTER
-from shoptalk.importer.reader import TIMES_ASKED
+from shoptalk.importer.platform_reader import TIMES_ASKED
+from shoptalk.services.connecting import connect_channel
 from shoptalk.types import Outcome
 from tests.loop.shop import BUFFER, Shop
 from tests.loop.twilio import add_account, conversation, delivery, opens, ticks, writes

@@ -4,8 +4,8 @@ from datetime import timedelta
 
 import pytest
 
+from shoptalk.db.missing_messages import WAITS_FOR
 from shoptalk.db.models import Message
-from shoptalk.db.unread import WAITS_FOR
 from shoptalk.types import Outcome
 from tests.loop.shop import BUFFER, Shop
 from tests.loop.twilio import add_account, opens, ticks, writes

@@ -3,8 +3,8 @@
 from collections import Counter
 from typing import Any
 
-from shoptalk.connect import connect_channel
 from shoptalk.db.models import Conversation, Delivery
+from shoptalk.services.connecting import connect_channel
 from tests.loop.shop import Shop
 from tests.sandbox.twilio_shop import ACCOUNT_SID, ANN, NUMBER, SENDER, TOKEN
 

@@ -261,7 +261,7 @@ class _Finder(ast.NodeVisitor):
 
 def _is_left_alone(call: ast.Call) -> bool:
     name = ast.unparse(call.func)
-    return name == "reach" or name.startswith("log.")
+    return name == "failpoint" or name.startswith("log.")
 
 
 def lines_that_run(source: str, change: Change) -> list[range]:

@@ -4,8 +4,8 @@ from typing import Any
 
 import requests
 
-from shoptalk.platforms.base import Recipient, Surroundings
-from shoptalk.platforms.chatwoot import Chatwoot
+from shoptalk.platforms.base import AdapterContext, Recipient
+from shoptalk.platforms.chatwoot.adapter import Chatwoot
 from shoptalk.platforms.testing import NINE
 from shoptalk.types import Account
 
@@ -35,7 +35,7 @@ def chatwoot(external_id: str = "1", *, typing: bool = True, **config: str) -> C
     }
     return Chatwoot(
         Account(external_id=external_id, config=config),
-        Surroundings(session=requests.Session(), settings=settings, clock=lambda: NINE),
+        AdapterContext(session=requests.Session(), settings=settings, clock=lambda: NINE),
     )
 
 

@@ -9,8 +9,8 @@ from urllib.parse import parse_qsl, urlsplit
 import requests
 import responses
 
-from shoptalk.platforms.base import Platform, Recipient, Surroundings, ThreadSlice
-from shoptalk.platforms.graph_messages import Reader
+from shoptalk.platforms.base import AdapterContext, Platform, Recipient, ThreadSlice
+from shoptalk.platforms.meta.parser import GraphParser
 from shoptalk.platforms.testing import NINE, Response
 from shoptalk.types import Account, ContentType, InboundMessage
 
@@ -36,13 +36,13 @@ def account(external_id: str, **config: Any) -> Account:
     )
 
 
-def surroundings(**settings: str) -> Surroundings:
+def surroundings(**settings: str) -> AdapterContext:
     defaults = {
         "facebook_api_base_url": FACEBOOK,
         "instagram_api_base_url": INSTAGRAM,
         "whatsapp_api_base_url": FACEBOOK,
     }
-    return Surroundings(
+    return AdapterContext(
         session=requests.Session(), settings={**defaults, **settings}, clock=lambda: NINE
     )
 
@@ -56,8 +56,8 @@ def data(*parts: str) -> Any:
     return json.loads(DATA.joinpath(*parts).read_text(encoding="utf-8"))
 
 
-def reader(*self_ids: str) -> Reader:
-    return Reader(self_ids=set(self_ids or (PAGE_ID, IG_ID)))
+def reader(*self_ids: str) -> GraphParser:
+    return GraphParser(self_ids=set(self_ids or (PAGE_ID, IG_ID)))
 
 
 def person(identity: str, name: str = "Rima K") -> dict[str, Any]:

@@ -18,10 +18,10 @@ from shoptalk.errors import (
     UsageError,
 )
 from shoptalk.platforms.base import Recipient, TextUnit
-from shoptalk.platforms.chatwoot import HANDED_OVER, Chatwoot
-from shoptalk.platforms.chatwoot_client import server_name, usable_base_url
+from shoptalk.platforms.chatwoot.adapter import HANDED_OVER, Chatwoot
+from shoptalk.platforms.chatwoot.client import server_name, usable_base_url
 from shoptalk.platforms.testing import NINE, Call, PlatformContract, Vendor
-from shoptalk.types import Custody
+from shoptalk.types import ThreadOwner
 
 from . import chatwoot_samples as samples
 from .chatwoot_samples import (
@@ -481,39 +481,39 @@ def test_what_became_of_a_message_that_is_gone_is_not_known() -> None:
 
 
 @pytest.mark.parametrize(
-    ("more", "custody"),
+    ("more", "thread_owner"),
     [
-        ({}, Custody.ANYONE),
-        ({"status": "pending"}, Custody.AI),
-        ({"status": "resolved"}, Custody.PERSON),
-        ({"status": "snoozed"}, Custody.PERSON),
+        ({}, ThreadOwner.ANYONE),
+        ({"status": "pending"}, ThreadOwner.AI),
+        ({"status": "resolved"}, ThreadOwner.PERSON),
+        ({"status": "snoozed"}, ThreadOwner.PERSON),
         ({"status": "brand-new"}, None),
-        ({"meta": {"assignee": {"id": BO}, "assignee_type": "User"}}, Custody.PERSON),
-        ({"meta": {"assignee": {"id": BO}}}, Custody.PERSON),  # older servers tell no type
-        ({"meta": {"assignee": {"id": BO, "type": "agent_bot"}}}, Custody.ANYONE),
-        ({"meta": {"assignee": {"id": BO}, "assignee_type": "AgentBot"}}, Custody.ANYONE),
-        ({"meta": {"assignee": {"id": WE}, "assignee_type": "User"}}, Custody.ANYONE),
-        ({"status": "pending", "meta": {"assignee": {"id": BO}}}, Custody.PERSON),
-        ({"meta": None}, Custody.ANYONE),
-        ({"meta": {"assignee": "Bo"}}, Custody.ANYONE),
+        ({"meta": {"assignee": {"id": BO}, "assignee_type": "User"}}, ThreadOwner.PERSON),
+        ({"meta": {"assignee": {"id": BO}}}, ThreadOwner.PERSON),  # older servers tell no type
+        ({"meta": {"assignee": {"id": BO, "type": "agent_bot"}}}, ThreadOwner.ANYONE),
+        ({"meta": {"assignee": {"id": BO}, "assignee_type": "AgentBot"}}, ThreadOwner.ANYONE),
+        ({"meta": {"assignee": {"id": WE}, "assignee_type": "User"}}, ThreadOwner.ANYONE),
+        ({"status": "pending", "meta": {"assignee": {"id": BO}}}, ThreadOwner.PERSON),
+        ({"meta": None}, ThreadOwner.ANYONE),
+        ({"meta": {"assignee": "Bo"}}, ThreadOwner.ANYONE),
     ],
 )
 @responses.activate
-def test_whose_a_conversation_is(more: dict[str, Any], custody: Custody | None) -> None:
+def test_whose_a_conversation_is(more: dict[str, Any], thread_owner: ThreadOwner | None) -> None:
     row = conversation(**more) if more.get("meta", {}) is not None else conversation() | more
     responses.get(CONVERSATION, json=row)
-    assert chatwoot().thread_state(ANN).custody == custody
+    assert chatwoot().thread_state(ANN).thread_owner == thread_owner
     if row["meta"]:
         responses.get(CONVERSATIONS, json=listing(row))
         [slice_] = chatwoot().fetch_page(cursor=None, limit=25, since=None).threads
-        assert slice_.custody == custody
+        assert slice_.thread_owner == thread_owner
 
 
-@pytest.mark.parametrize(("told", "can"), [(True, True), (False, False), (None, True)])
+@pytest.mark.parametrize(("told", "can_reply"), [(True, True), (False, False), (None, True)])
 @responses.activate
-def test_a_window_that_is_over_is_told(told: bool | None, can: bool) -> None:
+def test_a_window_that_is_over_is_told(told: bool | None, can_reply: bool) -> None:
     responses.get(CONVERSATION, json=conversation(can_reply=told))
-    assert chatwoot().thread_state(ANN).can_reply is can
+    assert chatwoot().thread_state(ANN).can_reply is can_reply
 
 
 @pytest.mark.parametrize(
@@ -594,11 +594,11 @@ def test_typing_is_shown_and_hidden_to_the_customer() -> None:
 
 def test_typing_that_is_switched_off_is_not_among_what_it_can() -> None:
     platform = chatwoot(typing=False)
-    assert not platform.can.typing
+    assert not platform.capabilities.typing
     for toggle in (platform.show_typing, platform.hide_typing):
         with pytest.raises(UsageError, match="CHATWOOT_TYPING_INDICATOR_ENABLED"):
             toggle(ANN)
-    assert chatwoot().can.typing
+    assert chatwoot().capabilities.typing
 
 
 # Handing over

@@ -4,12 +4,12 @@ from typing import Any
 
 import pytest
 
-from shoptalk.platforms.chatwoot_messages import Reader, moment_of, number_in
+from shoptalk.platforms.chatwoot.parser import ChatwootParser, moment_of, number_in
 from shoptalk.types import Attachment, ContentType, InboundMessage, SenderType, Unreadable
 
 from .chatwoot_samples import BOT, COLLEAGUE, OURSELVES, THREAD_ID, message, outgoing
 
-READER = Reader(server="chat.example", account_id="1", user_id="7")
+READER = ChatwootParser(server="chat.example", account_id="1", user_id="7")
 
 
 def read(row: Any) -> InboundMessage:

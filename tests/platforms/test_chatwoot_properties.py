@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shoptalk.errors import BadPayload
-from shoptalk.platforms.chatwoot import HANDED_OVER
-from shoptalk.platforms.chatwoot_messages import Reader
+from shoptalk.platforms.chatwoot.adapter import HANDED_OVER
+from shoptalk.platforms.chatwoot.parser import ChatwootParser
 from shoptalk.types import InboundMessage, Unreadable
 
 from .chatwoot_samples import (
@@ -25,7 +25,7 @@ from .chatwoot_samples import (
     thread,
 )
 
-READER = Reader(server="chat.example", account_id="1", user_id="7")
+READER = ChatwootParser(server="chat.example", account_id="1", user_id="7")
 VALUES = st.recursive(
     st.none()
     | st.booleans()

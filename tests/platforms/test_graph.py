@@ -18,8 +18,8 @@ from shoptalk.errors import (
     UsageError,
 )
 from shoptalk.platforms.base import Usage
-from shoptalk.platforms.graph import GraphClient, usage_from
-from shoptalk.platforms.graph_errors import Purpose
+from shoptalk.platforms.meta.client import GraphClient, usage_from
+from shoptalk.platforms.meta.errors import Purpose
 from shoptalk.platforms.testing import NINE
 
 from . import samples

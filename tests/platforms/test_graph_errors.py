@@ -17,7 +17,7 @@ from shoptalk.errors import (
     TooMuchData,
     WindowClosed,
 )
-from shoptalk.platforms.graph_errors import TABLE, Purpose, platform_error
+from shoptalk.platforms.meta.errors import TABLE, Purpose, platform_error
 
 Kinds = tuple[type[PlatformError], type[PlatformError]]  # of a read, of a send
 PASSING: Kinds = (RetryLater, DeliveryUncertain)

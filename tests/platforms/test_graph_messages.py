@@ -3,8 +3,8 @@ from typing import Any
 
 import pytest
 
-from shoptalk.platforms.graph_messages import moment_of
-from shoptalk.platforms.messenger import message_id_from
+from shoptalk.platforms.meta.messenger import message_id_from
+from shoptalk.platforms.meta.parser import moment_of
 from shoptalk.types import Attachment, ContentType, InboundMessage, SenderType, Unreadable
 
 from . import samples

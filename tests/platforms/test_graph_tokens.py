@@ -15,8 +15,8 @@ import responses
 from shoptalk import logs
 from shoptalk.errors import BadPayload, ChannelStopped, RetryLater
 from shoptalk.platforms.base import CredentialHealth, credential_health
-from shoptalk.platforms.instagram import Instagram
-from shoptalk.platforms.messenger import PERMISSIONS, Messenger
+from shoptalk.platforms.meta.instagram import Instagram
+from shoptalk.platforms.meta.messenger import PERMISSIONS, Messenger
 from shoptalk.platforms.testing import Response
 from tests.patience import PATIENCE
 

@@ -6,7 +6,7 @@ import pytest
 import responses
 
 from shoptalk.errors import ChannelStopped, RetryLater, UsageError
-from shoptalk.platforms.instagram import Instagram
+from shoptalk.platforms.meta.instagram import Instagram
 from shoptalk.platforms.testing import Call, PlatformContract, Vendor
 
 from . import samples

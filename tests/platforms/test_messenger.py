@@ -5,7 +5,7 @@ import pytest
 import responses
 
 from shoptalk.errors import ChannelStopped
-from shoptalk.platforms.messenger import Messenger
+from shoptalk.platforms.meta.messenger import Messenger
 from shoptalk.platforms.testing import Call, PlatformContract, Vendor
 
 from . import samples

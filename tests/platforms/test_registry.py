@@ -4,12 +4,12 @@ import pytest
 
 from shoptalk.errors import UsageError
 from shoptalk.platforms import registry
-from shoptalk.platforms.chatwoot import Chatwoot
-from shoptalk.platforms.instagram import Instagram
-from shoptalk.platforms.messenger import Messenger
-from shoptalk.platforms.twilio import Twilio
-from shoptalk.platforms.webchat import WebChat
-from shoptalk.platforms.whatsapp import WhatsApp
+from shoptalk.platforms.chatwoot.adapter import Chatwoot
+from shoptalk.platforms.meta.instagram import Instagram
+from shoptalk.platforms.meta.messenger import Messenger
+from shoptalk.platforms.meta.whatsapp import WhatsApp
+from shoptalk.platforms.twilio.adapter import Twilio
+from shoptalk.platforms.webchat.adapter import WebChat
 
 from . import samples
 

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from shoptalk.platforms.base import TextUnit
 from shoptalk.platforms.sms_segments import is_gsm, segments, spared
-from shoptalk.responder.split import length, split
+from shoptalk.responder.message_splitting import length, split
 
 
 @pytest.mark.parametrize(

@@ -14,9 +14,9 @@ from shoptalk.errors import (
     RetryLater,
     UsageError,
 )
-from shoptalk.platforms.base import Recipient, Surroundings
+from shoptalk.platforms.base import AdapterContext, Recipient
 from shoptalk.platforms.testing import NINE, Call, PlatformContract, Vendor
-from shoptalk.platforms.twilio import Twilio, address_of
+from shoptalk.platforms.twilio.adapter import Twilio, address_of
 from shoptalk.types import Account, ContentType, DeliveryReport, SenderType
 
 from .samples import query
@@ -142,8 +142,8 @@ def account(**config: str) -> Account:
     return Account(external_id=ACCOUNT_SID, config={"access_token": TOKEN, **config})
 
 
-def surroundings() -> Surroundings:
-    return Surroundings(
+def surroundings() -> AdapterContext:
+    return AdapterContext(
         session=requests.Session(), settings={"twilio_api_base_url": ""}, clock=lambda: NINE
     )
 
@@ -198,7 +198,7 @@ def test_an_account_that_is_not_there_stops_the_channel() -> None:
 
 
 def test_whatsapp_has_a_window_and_sms_has_none() -> None:
-    sms, wa = twilio().can, twilio(ON_WHATSAPP).can
+    sms, wa = twilio().capabilities, twilio(ON_WHATSAPP).capabilities
     assert sms.reply_window_of(f"sms_{CUSTOMER}") is None
     assert wa.reply_window_of(f"whatsapp_{CUSTOMER}") == timedelta(hours=24)
     assert sms.reply_windows == wa.reply_windows  # known without any account
@@ -474,7 +474,7 @@ def test_a_report_about_another_message_makes_no_sense() -> None:
 
 
 def test_sms_shows_no_typing() -> None:
-    assert not twilio().can.typing
+    assert not twilio().capabilities.typing
     with pytest.raises(UsageError, match="WhatsApp only"):
         twilio().show_typing(RECIPIENT)
 
@@ -511,5 +511,5 @@ def test_typing_that_was_not_shown_leaves_nothing_uncertain() -> None:
 )
 def test_typing_goes_to_twilio_or_nowhere(base_url: str, shows: bool) -> None:
     settings = {"twilio_api_base_url": base_url}
-    around = Surroundings(session=requests.Session(), settings=settings, clock=lambda: NINE)
-    assert Twilio(account(number=ON_WHATSAPP), around).can.typing is shows
+    around = AdapterContext(session=requests.Session(), settings=settings, clock=lambda: NINE)
+    assert Twilio(account(number=ON_WHATSAPP), around).capabilities.typing is shows

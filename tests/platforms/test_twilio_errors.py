@@ -19,7 +19,7 @@ from shoptalk.errors import (
 )
 from shoptalk.platforms.base import Recipient
 from shoptalk.platforms.testing import WORDS
-from shoptalk.platforms.twilio_errors import ROWS, failure_of
+from shoptalk.platforms.twilio.errors import ROWS, failure_of
 from shoptalk.types import Outcome
 
 from .twilio_samples import CUSTOMER, MESSAGES, TOKEN, refusal, twilio

@@ -124,8 +124,10 @@ def test_each_request_is_valid_and_each_operation_is_used(number: str) -> None:
     platform.send(recipient, "ش" * 670)
     platform.fetch_delivery(sid(1))
     platform.fetch_attachments(sid(1, "MM"))
-    if platform.can.typing:
+    if platform.capabilities.typing:
         platform.show_typing(recipient)
     used = {operation_of(call.request) for call in responses.calls}
     expected = {name for _, name in OPERATIONS}
-    assert used == (expected if platform.can.typing else expected - {"CreateTypingIndicator"})
+    assert used == (
+        expected if platform.capabilities.typing else expected - {"CreateTypingIndicator"}
+    )

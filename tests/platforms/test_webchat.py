@@ -5,14 +5,14 @@ from datetime import datetime
 import pytest
 import requests
 
-from shoptalk.db import chat
-from shoptalk.db.chat_tables import ChatTables
+from shoptalk.db import webchat_rows
 from shoptalk.db.engine import Database, connect
 from shoptalk.db.models import ChannelIntegration
+from shoptalk.db.webchat_desk import ChatTables
 from shoptalk.errors import UsageError
-from shoptalk.platforms.base import Surroundings
+from shoptalk.platforms.base import AdapterContext
 from shoptalk.platforms.testing import NINE, LocalPlatformContract
-from shoptalk.platforms.webchat import WebChat
+from shoptalk.platforms.webchat.adapter import WebChat
 from shoptalk.types import Account
 from tests.db.rows import open_channel
 
@@ -38,16 +38,16 @@ class TestContract(LocalPlatformContract):
 
     def customer_writes(self, thread_id: str, text: str, at: datetime) -> str:
         with self.database.transaction() as session:
-            visitor = chat.keep_visitor(session, self.channel, f"visitor of {thread_id}")
-            found = chat.open_session(session, visitor, thread_id)
+            visitor = webchat_rows.keep_visitor(session, self.channel, f"visitor of {thread_id}")
+            found = webchat_rows.open_session(session, visitor, thread_id)
             assert found is not None
-            return f"webchat_{chat.visitor_writes(session, found, text, now=at).id}"
+            return f"webchat_{webchat_rows.visitor_writes(session, found, text, now=at).id}"
 
     def employee_writes(self, thread_id: str, text: str, at: datetime) -> str:
         with self.database.transaction() as session:
-            found = chat.find_session(session, "webchat", SITE, thread_id)
+            found = webchat_rows.find_session(session, "webchat", SITE, thread_id)
             assert found is not None
-            return f"webchat_{chat.employee_writes(session, found, text, now=at).id}"
+            return f"webchat_{webchat_rows.employee_writes(session, found, text, now=at).id}"
 
     @contextmanager
     def unavailable(self) -> Iterator[None]:
@@ -61,7 +61,7 @@ class TestContract(LocalPlatformContract):
 
 def webchat(database: Database, site: str = SITE) -> WebChat:
     tables = ChatTables(database, "webchat", site)
-    surroundings = Surroundings(
+    surroundings = AdapterContext(
         session=requests.Session(), settings={}, clock=lambda: NINE, chat=tables
     )
     return WebChat(Account(external_id=site, config={}), surroundings)
@@ -76,7 +76,7 @@ def test_a_site_is_named_as_it_can_stand_in_an_address(database: Database) -> No
 
 
 def test_it_needs_tables() -> None:
-    surroundings = Surroundings(session=requests.Session(), settings={}, clock=lambda: NINE)
+    surroundings = AdapterContext(session=requests.Session(), settings={}, clock=lambda: NINE)
     with pytest.raises(UsageError, match="needs the shop's own tables"):
         WebChat(Account(external_id=SITE, config={}), surroundings)
 
@@ -86,6 +86,6 @@ def test_a_session_in_which_nothing_was_written_is_not_listed(database: Database
     with database.transaction() as session:
         session.add(channel)
         channel.channel = "webchat"
-        visitor = chat.keep_visitor(session, channel, "v1")
-        assert chat.open_session(session, visitor, "s1") is not None
+        visitor = webchat_rows.keep_visitor(session, channel, "v1")
+        assert webchat_rows.open_session(session, visitor, "s1") is not None
     assert webchat(database).fetch_page(cursor=None, limit=25, since=None).threads == []

@@ -5,8 +5,8 @@ import responses
 
 from shoptalk.errors import ChannelStopped, DeliveryUncertain, UsageError
 from shoptalk.platforms.base import Recipient
+from shoptalk.platforms.meta.whatsapp import WhatsApp
 from shoptalk.platforms.testing import Call, PlatformContract, Vendor
-from shoptalk.platforms.whatsapp import WhatsApp
 
 from . import samples
 from .samples import FACEBOOK

@@ -7,9 +7,9 @@ from urllib.parse import urlencode
 
 import requests
 
-from shoptalk.platforms.base import Surroundings
+from shoptalk.platforms.base import AdapterContext
 from shoptalk.platforms.testing import NINE, Response
-from shoptalk.platforms.twilio import Twilio
+from shoptalk.platforms.twilio.adapter import Twilio
 from shoptalk.types import Account
 
 API = "https://api.dublin.ie1.twilio.com"  # of a region
@@ -37,7 +37,7 @@ def twilio(number: str = NUMBER, **config: Any) -> Twilio:
             **config,
         },
     )
-    surroundings = Surroundings(
+    surroundings = AdapterContext(
         session=requests.Session(), settings={"twilio_api_base_url": API}, clock=lambda: NINE
     )
     return Twilio(account, surroundings)

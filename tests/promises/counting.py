@@ -10,10 +10,10 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import timedelta
 
-from shoptalk.app import App
 from shoptalk.db.channels import list_channels
 from shoptalk.db.models import Message, Turn, TurnStatus
 from shoptalk.types import SenderType
+from shoptalk.wiring import App
 from tests.loop.shop import Shop
 from tests.torture.truth import Verdict, Written, judge
 

@@ -144,7 +144,7 @@ def test_who_writes_again_is_answered_and_the_old_still_waits(
     shop.wait(seconds=BUFFER_SECONDS)
     shop.imports()
     assert shop.replies() == {"answered": 1}
-    assert answered_marks(shop) == [[2]]
+    assert answered_marks(shop) == [[1, 2]]  # the model is told what the owner still holds
     assert listed(terminal) == [old]
     assert terminal.types("backlog", "answer", "--all").code == 0
     assert shop.replies() == {"answered": 1}

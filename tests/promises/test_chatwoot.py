@@ -8,8 +8,8 @@ from random import Random
 
 import pytest
 
-from shoptalk.crashpoints import POINTS
 from shoptalk.db.models import Conversation, Delivery, Message, Turn
+from shoptalk.failpoints import POINTS
 from shoptalk.sandbox.chatwoot.desk import COLLEAGUE
 from shoptalk.types import SenderType
 from tests.loop.shop import ANN, Shop

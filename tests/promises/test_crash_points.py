@@ -15,8 +15,8 @@ from pathlib import Path
 import pytest
 from sqlalchemy import func, select
 
-from shoptalk.crashpoints import POINTS
 from shoptalk.db.models import Conversation, Delivery, Message, Order, Product, Turn
+from shoptalk.failpoints import POINTS
 from shoptalk.settings import Settings
 from shoptalk.types import Outcome
 from tests.loop.shop import ANN, KETTLE, Shop

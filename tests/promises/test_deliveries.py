@@ -15,17 +15,17 @@ from sqlalchemy import Connection, Engine, event, text
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
-from shoptalk import crashpoints
-from shoptalk.crashpoints import POINTS
+from shoptalk import failpoints
 from shoptalk.db.deliveries import deliveries_of
 from shoptalk.db.engine import Database
 from shoptalk.db.models import Delivery, Message, Order, Turn
 from shoptalk.errors import DeliveryUncertain
+from shoptalk.failpoints import POINTS
+from shoptalk.importer.file_import import import_file
 from shoptalk.importer.files import FileOptions
-from shoptalk.importer.from_file import import_file
 from shoptalk.platforms.base import Recipient, ThreadPage
-from shoptalk.platforms.messenger import Messenger
-from shoptalk.platforms.whatsapp import WhatsApp
+from shoptalk.platforms.meta.messenger import Messenger
+from shoptalk.platforms.meta.whatsapp import WhatsApp
 from shoptalk.responder import answer
 from shoptalk.types import Outcome
 from tests.cli.terminal import Terminal
@@ -593,8 +593,8 @@ class TestDatabaseRestarts:
                 met.append(name)
                 cut_all_connections(database)
 
-        monkeypatch.setattr(crashpoints, "_armed", {"any": 1})
-        monkeypatch.setattr(crashpoints, "_count_down", cut)
+        monkeypatch.setattr(failpoints, "_armed", {"any": 1})
+        monkeypatch.setattr(failpoints, "_count_down", cut)
         self.one_customer(shop, written, 0)
         assert met == [point]
         self.assert_clean(shop, written)

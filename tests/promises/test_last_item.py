@@ -79,7 +79,7 @@ def test_two_customers_buy_it_at_once_in_two_processes(
             while not waited and monotonic() < until:
                 waited.extend(waiting_for_locks(shop))
 
-    monkeypatch.setattr(answer, "reach", the_other_waits)
+    monkeypatch.setattr(answer, "failpoint", the_other_waits)
     try:
         responders = [app.responder() for app in apps]
         for responder in responders:

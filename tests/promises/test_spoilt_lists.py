@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
+from shoptalk.db.missing_messages import WAITS_FOR
 from shoptalk.db.models import ChannelIntegration, Message
-from shoptalk.db.unread import WAITS_FOR
 from tests.loop.shop import ANN, Shop
 
 SPOILT = [
@@ -55,7 +55,7 @@ def test_what_was_spoilt_once_is_read_the_next_time(
     polls_on(busy, 2)
     assert "from Ann" in texts(busy)
     [channel] = busy.channels()
-    assert channel.spoilt_since is None
+    assert channel.malformed_since is None
 
 
 def test_what_stays_spoilt_is_declared_once_and_holds_up_nothing_for_ever(busy: Shop) -> None:

@@ -24,24 +24,24 @@ from hypothesis.stateful import (
 )
 from sqlalchemy import select, text
 
-from shoptalk import crashpoints
-from shoptalk.app import App
-from shoptalk.connect import connect_channel
-from shoptalk.crashpoints import POINTS
+from shoptalk import failpoints
 from shoptalk.db.catalog import put_products
 from shoptalk.db.conversations import get_conversation, switch_ai
 from shoptalk.db.embedded import EmbeddedServer
 from shoptalk.db.engine import Database
 from shoptalk.db.models import Base, Message
 from shoptalk.errors import UsageError
-from shoptalk.importer.report import RunReport
+from shoptalk.failpoints import POINTS
+from shoptalk.importer.run_report import RunReport
 from shoptalk.responder.passes import Responder
 from shoptalk.sandbox.ids import thread_id
 from shoptalk.sandbox.ledger import Sent
 from shoptalk.sandbox.messages import StoredMessage
 from shoptalk.sandbox.server import SandboxServer
+from shoptalk.services.connecting import connect_channel
 from shoptalk.settings import Settings
 from shoptalk.types import Outcome, SenderType
+from shoptalk.wiring import App
 from tests.loop.shop import KETTLE, NINE, PAGE, TOKEN, Shop
 from tests.promises.counting import PARROT, is_at_rest
 from tests.torture.truth import marks_of
@@ -337,8 +337,8 @@ def dying_at(point: str, passing: int) -> Iterator[None]:
             raise Died
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(crashpoints, "_armed", {"any": 1})
-        patch.setattr(crashpoints, "_count_down", count_down)
+        patch.setattr(failpoints, "_armed", {"any": 1})
+        patch.setattr(failpoints, "_count_down", count_down)
         yield
 
 

@@ -4,10 +4,10 @@ from collections.abc import Callable
 
 import pytest
 
-from shoptalk import crashpoints
+from shoptalk import failpoints
 from shoptalk.db.models import Conversation, Delivery, Message, Product, Turn
 from shoptalk.platforms.base import Recipient
-from shoptalk.platforms.messenger import Messenger
+from shoptalk.platforms.meta.messenger import Messenger
 from shoptalk.responder import answer
 from shoptalk.types import Outcome
 from tests.loop.shop import KETTLE, Shop
@@ -237,16 +237,16 @@ def test_an_order_made_before_a_person_spoke_stands(
     shop.sells(KETTLE)
     shop.model_says(ORDERS, {"text": "Thank you, it is on its way."})
     message_id = asked(shop, "yes please, order two kettles")
-    reach = crashpoints.reach
+    failpoint = failpoints.failpoint
 
     def a_person_writes(name: str) -> None:
         if name == "order.committed":
             shop.wait(seconds=1)
             shop.employee_writes(SAM)
             shop.imports()
-        reach(name)
+        failpoint(name)
 
-    monkeypatch.setattr(answer, "reach", a_person_writes)
+    monkeypatch.setattr(answer, "failpoint", a_person_writes)
     assert shop.replies() == {"answered_by_person": 1}
     assert [order.quantity for order in shop.orders()] == [2]
     assert shop.sent() == []

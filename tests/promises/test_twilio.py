@@ -7,9 +7,9 @@ from random import Random
 
 import pytest
 
-from shoptalk.connect import connect_channel
-from shoptalk.crashpoints import POINTS
 from shoptalk.db.models import Conversation, Delivery, Message
+from shoptalk.failpoints import POINTS
+from shoptalk.services.connecting import connect_channel
 from shoptalk.types import SenderType
 from tests.loop.shop import Shop
 from tests.promises.counting import PARROT, come_to_rest, counted

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from shoptalk.crashpoints import POINTS
 from shoptalk.db.models import Delivery, Message, Turn
+from shoptalk.failpoints import POINTS
 from shoptalk.types import Outcome
 from tests.loop.chat import Chat
 from tests.loop.shop import Shop

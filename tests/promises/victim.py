@@ -15,12 +15,11 @@ import traceback
 from datetime import datetime
 from typing import Any, NoReturn
 
-from shoptalk import crashpoints
-from shoptalk.app import App
+from shoptalk import failpoints
 from shoptalk.db.channels import claim_due_channels
 from shoptalk.importer import channels  # noqa: F401  # here once, and not in each life
-from shoptalk.responder.model import openai_client  # noqa: F401
 from shoptalk.settings import Settings
+from shoptalk.wiring import App
 
 
 def main() -> None:
@@ -39,7 +38,7 @@ def _live(orders: dict[str, Any]) -> NoReturn:
     try:
         logging.disable()
         if orders["crash_at"] is not None:
-            crashpoints.arm(orders["crash_at"], passes=orders["passes"])
+            failpoints.arm(orders["crash_at"], passes=orders["passes"])
         now = datetime.fromisoformat(orders["now"])
         app = App(Settings(_env_file=None, **orders["settings"]), clock=lambda: now)
         with app.database.transaction() as session:

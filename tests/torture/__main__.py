@@ -26,18 +26,18 @@ from typing import Any
 import requests
 from sqlalchemy import func, select
 
-from shoptalk.app import running
-from shoptalk.crashpoints import POINTS
 from shoptalk.db import schema
 from shoptalk.db.catalog import put_products
 from shoptalk.db.channels import begin_backfill
 from shoptalk.db.embedded import EmbeddedServer
 from shoptalk.db.engine import Database, connect
 from shoptalk.db.models import ChannelIntegration, Message
+from shoptalk.failpoints import POINTS
 from shoptalk.sandbox.client import SandboxControl
 from shoptalk.sandbox.server import SandboxServer
 from shoptalk.settings import Settings
 from shoptalk.types import SenderType
+from shoptalk.wiring import running
 from tests.torture.context import Heard, heard_in
 from tests.torture.customers import Customer, catalog
 from tests.torture.deaths import Mortals

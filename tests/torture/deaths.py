@@ -4,7 +4,7 @@ import random
 from collections import Counter, deque
 from collections.abc import Iterable
 
-from shoptalk.crashpoints import POINTS
+from shoptalk.failpoints import POINTS
 from tests.torture.worker import Spawner, is_alive, kill
 
 WORKERS = 3

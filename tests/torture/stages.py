@@ -13,15 +13,15 @@ from typing import Any, Protocol
 from sqlalchemy import select, true
 from sqlalchemy.orm import aliased
 
-from shoptalk.app import App
-from shoptalk.connect import connect_channel
-from shoptalk.db import chat
+from shoptalk.db import webchat_rows
 from shoptalk.db.channels import find_account
 from shoptalk.db.engine import Database
 from shoptalk.db.models import ChatMessage, ChatSession
 from shoptalk.sandbox.accounts import PlatformName
 from shoptalk.sandbox.world import World
+from shoptalk.services.connecting import connect_channel
 from shoptalk.types import Clock, SenderType
+from shoptalk.wiring import App
 from tests.torture.context import Heard, in_platforms_order
 from tests.torture.faults import CHATWOOT, GRAPH, TWILIO, Faults
 from tests.torture.truth import Replies, received
@@ -200,10 +200,10 @@ class WebChatStage:
         with self._database.transaction() as session:
             channel = find_account(session, "webchat", SITE)
             assert channel is not None
-            visitor = chat.keep_visitor(session, channel, customer)
-            opened = chat.open_session(session, visitor, customer)
+            visitor = webchat_rows.keep_visitor(session, channel, customer)
+            opened = webchat_rows.open_session(session, visitor, customer)
             assert opened is not None
-            chat.visitor_writes(session, opened, text, now=self._clock())
+            webchat_rows.visitor_writes(session, opened, text, now=self._clock())
 
     def waiting(self) -> set[str]:
         newest = (

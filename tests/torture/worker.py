@@ -20,11 +20,11 @@ from datetime import UTC, datetime, timedelta
 from multiprocessing.connection import Connection
 from typing import Any
 
-from shoptalk import crashpoints
-from shoptalk.app import App
+from shoptalk import failpoints
 from shoptalk.db.engine import Database
 from shoptalk.scheduler import Ticker
 from shoptalk.settings import Settings
+from shoptalk.wiring import App
 from tests.torture.truth import turns_ended
 
 TICK_SECONDS = 1.0  #: real ones
@@ -108,7 +108,7 @@ def _rehearse(orders: Orders) -> Database:
 def _work(orders: Orders, database: Database) -> None:
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     if orders.crash_at is not None:
-        crashpoints.arm(orders.crash_at, passes=orders.passes)
+        failpoints.arm(orders.crash_at, passes=orders.passes)
     app = App(Settings(_env_file=None, **orders.settings), clock=orders.clock)
     app._database = database
     random.seed(os.getpid())

@@ -9,7 +9,7 @@ import requests
 from shoptalk_folder import Folder
 
 from shoptalk.errors import BadPayload, ChannelStopped, UsageError
-from shoptalk.platforms.base import Recipient, Surroundings
+from shoptalk.platforms.base import AdapterContext, Recipient
 from shoptalk.platforms.testing import NINE, WORDS, LocalPlatformContract
 from shoptalk.types import Account
 
@@ -17,7 +17,7 @@ from shoptalk.types import Account
 def folder_of(path: Path | str) -> Folder:
     return Folder(
         Account(external_id="counter", config={"folder": str(path)}),
-        Surroundings(session=requests.Session(), settings={}, clock=lambda: NINE),
+        AdapterContext(session=requests.Session(), settings={}, clock=lambda: NINE),
     )
 
 

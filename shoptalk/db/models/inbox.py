@@ -27,7 +27,7 @@ class Conversation(Base):
         CheckConstraint(
             "conversation_state IN ('idle', 'buffering', 'processing')", "conversation_state"
         ),
-        CheckConstraint("custody IN ('person', 'ai', 'anyone')", "custody"),
+        CheckConstraint("thread_owner IN ('person', 'ai', 'anyone')", "thread_owner"),
         Index(
             "ix_conversations_newest",
             "workspace_id",
@@ -78,12 +78,12 @@ class Conversation(Base):
     opted_out_at: Mapped[datetime | None]  # the latest time the customer said so
     opted_in_at: Mapped[datetime | None]  # and took it back; the later of both counts
     ai_resumed_at: Mapped[datetime | None]  # a person handed it back; earlier takeovers are over
-    custody: Mapped[str | None]  # whose it is by the platform's last account
+    thread_owner: Mapped[str | None]  # whose it is by the platform's last account
     held_since: Mapped[datetime | None]  # when we first saw that a person holds it; None: nobody
     handed_over_at: Mapped[datetime | None]  # the AI gave it up, for a person to take
     handed_over_reason: Mapped[str | None]  # as the AI put it
+    #: The platform's own word for when it changed, as of what is stored
     thread_updated_at: Mapped[datetime | None]
-    #: the platform's own word for when it changed, as of what is stored
     sequence_first: Mapped[int] = mapped_column(server_default=text("0"))
     sequence_last: Mapped[int] = mapped_column(server_default=text("0"))
     history_complete: Mapped[bool] = mapped_column(server_default=text("false"))
@@ -154,6 +154,6 @@ class Message(Base):
     status: Mapped[str] = mapped_column(server_default="received")
     failure_reason: Mapped[str | None]
     outcome: Mapped[str | None]  # why it was or was not answered; None: not settled, or ours
+    #: The owner wants it answered although it waited long
     released: Mapped[bool] = mapped_column(server_default=text("false"))
-    #: the owner wants it answered although it waited long
     turn_id: Mapped[int | None] = mapped_column(ForeignKey("ai_response_queue.id"))

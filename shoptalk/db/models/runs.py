@@ -57,8 +57,8 @@ class ImportRun(Base):
     duplicate: Mapped[int] = mapped_column(server_default=text("0"))
     unreadable: Mapped[int] = mapped_column(server_default=text("0"))
     calls: Mapped[int] = mapped_column(server_default=text("0"))
+    #: What could not be read: thread_id, reason, from, to, at_most
     gaps: Mapped[list[Any]] = mapped_column(server_default=text("'[]'::jsonb"))
-    #: what could not be read: thread_id, reason, from, to, at_most
+    #: The unreadable records and their reasons, the first hundred
     set_aside: Mapped[list[Any]] = mapped_column(server_default=text("'[]'::jsonb"))
-    #: the unreadable records and their reasons, the first hundred
     error: Mapped[str | None]

@@ -58,15 +58,15 @@ class ChannelIntegration(Base):
     last_fetch_timestamp: Mapped[datetime | None]  # the watermark, platform time
     watermark_moved_at: Mapped[datetime | None]  # when we saw it move, our time
     last_poll_at: Mapped[datetime | None]  # last complete poll, our time
-    unread_since: Mapped[datetime | None]  # since when its list was not read whole, our time
-    spoilt_since: Mapped[datetime | None]  # the same of a list of threads: nothing waits but it
+    missing_since: Mapped[datetime | None]  # since when its list was not read whole, our time
+    malformed_since: Mapped[datetime | None]  # the same of a list of threads: nothing waits but it
     history_state: Mapped[str] = mapped_column(server_default="waiting")
     history_since: Mapped[datetime | None]  # how far back the history walk goes; None: all
     history_threads: Mapped[int | None]  # that it consists of; None: nobody knows yet
     history_failures: Mapped[int] = mapped_column(server_default=text("0"))  # in a row
     history_next_at: Mapped[datetime | None]  # history is not read before; polls are
+    #: What the platform could answer when it wanted less, by kind of question
     page_sizes: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'::jsonb"))
-    #: what the platform could answer when it wanted less, by kind of question
     stopped_at: Mapped[datetime | None]  # set while the platform refuses the account
     last_error: Mapped[str | None]
     remedy: Mapped[str | None]

@@ -13,7 +13,7 @@ from shoptalk.errors import UsageError
 from shoptalk.importer.files.base import DATE_ORDERS, DateOrder
 from shoptalk.importer.files.source import Source
 from shoptalk.importer.files.whatsapp_formats import Header
-from shoptalk.importer.files.whatsapp_wording import Described, LineKind, Reader
+from shoptalk.importer.files.whatsapp_wording import Described, LineKind, NoticeReader
 
 #: No region that speaks these writes the month first.
 _DAY_FIRST_LANGUAGES = frozenset({"ar", "de", "fr"})
@@ -36,7 +36,7 @@ class DatedLine:
 
 
 def decide_date_order(
-    source: Source, lines: Sequence[DatedLine], reader: Reader, wanted: DateOrder | None
+    source: Source, lines: Sequence[DatedLine], reader: NoticeReader, wanted: DateOrder | None
 ) -> DateOrder:
     """The order in which all dates of the chat are to be read.
 
@@ -67,7 +67,7 @@ def decide_date_order(
     return order
 
 
-def _proven_order(source: Source, lines: Sequence[DatedLine], reader: Reader) -> DateOrder:
+def _proven_order(source: Source, lines: Sequence[DatedLine], reader: NoticeReader) -> DateOrder:
     if lines[0].header.shape.is_year_first:
         return "YMD"
     if any(line.header.is_korean for line in lines):
@@ -105,7 +105,7 @@ def _reads_only(line: DatedLine, order: DateOrder, *, not_as: DateOrder) -> bool
     return line.header.moment(order) is not None and line.header.moment(not_as) is None
 
 
-def _told_by_names(lines: Sequence[DatedLine], reader: Reader) -> Iterator[DateOrder]:
+def _told_by_names(lines: Sequence[DatedLine], reader: NoticeReader) -> Iterator[DateOrder]:
     for line in lines:
         for described in _described(line, reader):
             if match := _DATED_NAME.match(described.filename or ""):
@@ -116,7 +116,7 @@ def _told_by_names(lines: Sequence[DatedLine], reader: Reader) -> Iterator[DateO
                         yield order
 
 
-def _told_by_language(lines: Sequence[DatedLine], reader: Reader) -> Iterator[DateOrder]:
+def _told_by_language(lines: Sequence[DatedLine], reader: NoticeReader) -> Iterator[DateOrder]:
     for line in lines:
         languages = {described.language for described in _described(line, reader)}
         if (
@@ -128,7 +128,7 @@ def _told_by_language(lines: Sequence[DatedLine], reader: Reader) -> Iterator[Da
             return
 
 
-def _described(line: DatedLine, reader: Reader) -> Iterator[Described]:
+def _described(line: DatedLine, reader: NoticeReader) -> Iterator[Described]:
     """WhatsApp's own words on a line, wherever its author may end."""
     pieces = line.header.rest.split(": ")[:4]
     for start in range(len(pieces)):

@@ -23,7 +23,7 @@ from shoptalk.importer.files.whatsapp_formats import (
     is_like_header,
     without_marks,
 )
-from shoptalk.importer.files.whatsapp_wording import Described, LineKind, Reader
+from shoptalk.importer.files.whatsapp_wording import Described, LineKind, NoticeReader
 
 #: A message may be shown a little before an older one: it was late, or the clock was set back.
 _OUT_OF_TIME = timedelta(days=1)
@@ -83,7 +83,7 @@ def read_chat(
         raise source.error_at(0, "no line starts like a message of an exported WhatsApp chat")
     is_bracketed = dated[0].header.shape.is_bracketed
     has_marks = any(mark in source.text for mark in MARKS)
-    reader = Reader(is_iphone=is_bracketed, needs_mark=is_bracketed and has_marks)
+    reader = NoticeReader(is_iphone=is_bracketed, needs_mark=is_bracketed and has_marks)
     order = decide_date_order(source, dated, reader, date_order)
     headers = [(line, moment) for line in dated if (moment := line.header.moment(order))]
     are_sure = _are_sure([line.header.rest for line, _ in headers], known_names)
@@ -209,7 +209,7 @@ def _blocks(
 
 
 def _authored(
-    blocks: Sequence[_Block], reader: Reader, known_names: Collection[str], is_bracketed: bool
+    blocks: Sequence[_Block], reader: NoticeReader, known_names: Collection[str], is_bracketed: bool
 ) -> tuple[str | None, Sequence[ChatLine]]:
     """Split every block into author and text, and find the notices."""
     colons = [_colons(block.first) for block in blocks]
@@ -252,7 +252,7 @@ def _colons(first: str) -> Sequence[int]:
 def _name_ends(
     blocks: Sequence[_Block],
     colons: Sequence[Sequence[int]],
-    reader: Reader,
+    reader: NoticeReader,
     known_names: Collection[str],
 ) -> Mapping[int, str]:
     """The author of each block that has one.
@@ -297,7 +297,7 @@ def _name_ends(
     return found
 
 
-def _are_own_words(block: _Block, colon: int, reader: Reader) -> bool:
+def _are_own_words(block: _Block, colon: int, reader: NoticeReader) -> bool:
     words = block.first[colon + 2 :] + block.more
     return reader.notice_language(words) is not None or reader.describe(words).kind not in (
         LineKind.TEXT,

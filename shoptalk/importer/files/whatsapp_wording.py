@@ -208,7 +208,7 @@ _MARK_RUN = re.compile(f"[{MARKS}]++")
 _MOST_RUNS = 4  #: runs of marks looked at from either end of a message
 
 
-class Reader:
+class NoticeReader:
     """Finds WhatsApp's own words in the messages of one export.
 
     Args:

@@ -37,13 +37,13 @@ class AdapterContract(ABC):
         assert all(secret not in repr(platform) for secret in self.hidden)
 
     def test_capabilities_are_complete_and_known_without_an_account(self) -> None:
-        can = type(self.make()).can
-        assert can.max_text > 0
-        assert isinstance(can.text_unit, TextUnit)
-        assert can.reply_window is None or can.reply_window > timedelta(0)
-        assert can.readable_messages is None or can.readable_messages > 0
-        assert can.calls_per_second is None or can.calls_per_second > 0
-        assert can.polled or not can.history
+        capabilities = type(self.make()).capabilities
+        assert capabilities.max_text > 0
+        assert isinstance(capabilities.text_unit, TextUnit)
+        assert capabilities.reply_window is None or capabilities.reply_window > timedelta(0)
+        assert capabilities.readable_messages is None or capabilities.readable_messages > 0
+        assert capabilities.calls_per_second is None or capabilities.calls_per_second > 0
+        assert capabilities.polled or not capabilities.history
 
 
 def longest_text(limit: int, unit: TextUnit) -> str:

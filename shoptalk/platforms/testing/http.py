@@ -127,7 +127,7 @@ class PlatformContract(AdapterContract):
         return error
 
     def reads(self) -> list[Call]:
-        polled = [Call.PAGE, Call.THREAD] if self.make().can.polled else []
+        polled = [Call.PAGE, Call.THREAD] if self.make().capabilities.polled else []
         told = [Call.CREDENTIALS] if Call.CREDENTIALS in self.vendor.routes else []
         return [Call.IDENTIFY, *told, *polled]
 
@@ -143,10 +143,10 @@ class PlatformContract(AdapterContract):
     # Itself
 
     def test_the_vendor_is_asked_for_what_the_platform_can_do(self) -> None:
-        can = self.make().can
+        capabilities = self.make().capabilities
         assert set(self.vendor.good) == set(self.vendor.routes)
-        assert can.polled == (Call.PAGE in self.vendor.good)
-        assert can.typing == (Call.TYPING in self.vendor.good)
+        assert capabilities.polled == (Call.PAGE in self.vendor.good)
+        assert capabilities.typing == (Call.TYPING in self.vendor.good)
         tells = isinstance(self.make(), TellsCredentialHealth)
         assert tells or Call.CREDENTIALS not in self.vendor.good
 
@@ -186,9 +186,9 @@ class PlatformContract(AdapterContract):
         assert all(secret not in str(health) for secret in self.vendor.secrets)
 
     def test_one_that_cannot_be_polled_or_type_says_so(self) -> None:
-        can = self.make().can
-        impossible = [] if can.polled else [Call.PAGE, Call.THREAD]
-        impossible += [] if can.typing else [Call.TYPING]
+        capabilities = self.make().capabilities
+        impossible = [] if capabilities.polled else [Call.PAGE, Call.THREAD]
+        impossible += [] if capabilities.typing else [Call.TYPING]
         for call in impossible:
             with pytest.raises(UsageError, match=r"\w+ \w+"):
                 self.run(call)
@@ -206,7 +206,7 @@ class PlatformContract(AdapterContract):
 
     @responses.activate
     def test_a_thread_has_a_customer_and_messages_newest_first(self) -> None:
-        if not self.make().can.polled:
+        if not self.make().capabilities.polled:
             pytest.skip("nothing can be read")
         self.answer(Call.PAGE, self.vendor.good[Call.PAGE])
         self.answer(Call.THREAD, self.vendor.good[Call.THREAD])
@@ -215,7 +215,7 @@ class PlatformContract(AdapterContract):
         assert isinstance(thread, ThreadPage)
         assert page.threads
         assert all(each.thread_id and each.customer.customer_id for each in page.threads)
-        is_bare = self.make().can.lists_messages
+        is_bare = self.make().capabilities.lists_messages
         assert all((each.updated_at is None) == is_bare for each in page.threads)
         for messages in (thread.messages, *(each.messages for each in page.threads)):
             times = [message.created_at for message in messages]
@@ -308,8 +308,8 @@ class PlatformContract(AdapterContract):
 
     @responses.activate
     def test_text_at_the_limit_is_accepted_and_kept_whole(self) -> None:
-        can = self.make().can
-        text = longest_text(can.max_text, can.text_unit)
+        capabilities = self.make().capabilities
+        text = longest_text(capabilities.max_text, capabilities.text_unit)
         self.answer(Call.SEND, self.vendor.good[Call.SEND])
         assert self.run(Call.SEND, text=text) == self.vendor.sent_id
         body = responses.calls[0].request.body or b""

@@ -155,7 +155,9 @@ class LocalPlatformContract(AdapterContract):
     # Itself
 
     def test_it_can_be_polled(self) -> None:
-        assert self.make().can.polled, "the suite reads what was sent; without polling it cannot"
+        assert self.make().capabilities.polled, (
+            "the suite reads what was sent; without polling it cannot"
+        )
 
     def test_identity_is_told_with_a_time_that_has_a_zone(self) -> None:
         identity = self.make().identify()
@@ -174,7 +176,7 @@ class LocalPlatformContract(AdapterContract):
 
     def test_typing_changes_no_message_and_one_that_cannot_says_so(self) -> None:
         self.conversations()
-        if not self.make().can.typing:
+        if not self.make().capabilities.typing:
             with pytest.raises(UsageError, match=r"\w+ \w+"):
                 self.make().show_typing(NOBODY)
             return
@@ -207,7 +209,7 @@ class LocalPlatformContract(AdapterContract):
         assert all(piece.customer.customer_id for piece in listed)
         assert {piece.thread_id for piece in listed} == set(THREADS)
         changes = [piece.updated_at for piece in listed if piece.updated_at is not None]
-        if self.make().can.lists_messages:  # then a thread may come with each
+        if self.make().capabilities.lists_messages:  # then a thread may come with each
             assert not changes
         else:
             assert [piece.thread_id for piece in listed] == ["carol", "bob", "ann"]
@@ -322,8 +324,8 @@ class LocalPlatformContract(AdapterContract):
 
     def test_the_longest_text_is_kept_whole(self) -> None:
         self.conversations()
-        can = self.make().can
-        text = longest_text(can.max_text, can.text_unit)
+        capabilities = self.make().capabilities
+        text = longest_text(capabilities.max_text, capabilities.text_unit)
         self.make().send(self.recipient("ann"), text)
         assert self.whole("ann")[-1].text == text
 

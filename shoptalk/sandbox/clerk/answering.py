@@ -206,7 +206,7 @@ def _apply(wish: Wish, items: list[Item]) -> None:
     if meant < set(item.kind.products):
         items[same] = _resolved(Item(quantity, wish.kind, wish.wanted, None))
         return
-    # Said later, weighs more: the new values go to the end.
+    # ModelReply later, weighs more: the new values go to the end.
     wanted = {slot: value for slot, value in item.wanted.items() if slot not in wish.wanted}
     changed = bool(wish.wanted.items() - item.wanted.items())
     if changed and item.product is not None and not item.kind.matching({**wanted, **wish.wanted}):

@@ -21,8 +21,8 @@ MINUTE = timedelta(minutes=1)
 @dataclass(slots=True)
 class Settings:
     key: str | None = None  #: the only good key; None: every one that begins with "sandbox"
+    #: Pattern of models whose Chat Completions take tools only without reasoning; "": none
     no_reasoning_families: str = TOOLS_NEED_NO_REASONING
-    #: pattern of models whose Chat Completions take tools only without reasoning; "": none
     requests_per_minute: int | None = None  #: None: no limit, but the headers are sent
     tokens_per_minute: int | None = None
     context_tokens: int = 128_000

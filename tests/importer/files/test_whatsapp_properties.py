@@ -12,7 +12,7 @@ from shoptalk.importer.files import FileOptions
 from shoptalk.importer.files.source import Source
 from shoptalk.importer.files.whatsapp_chat import FORMAT, read_whatsapp_chat
 from shoptalk.importer.files.whatsapp_formats import find_header, without_marks
-from shoptalk.importer.files.whatsapp_wording import Reader
+from shoptalk.importer.files.whatsapp_wording import NoticeReader
 
 # Each writes the beginning of a line.
 FORMATS = {
@@ -29,7 +29,7 @@ FORMATS = {
 }
 MONTH_FIRST = {"android_us", "android_us_nnbsp", "iphone_us"}
 
-READERS = [Reader(is_iphone=is_iphone, needs_mark=False) for is_iphone in (True, False)]
+READERS = [NoticeReader(is_iphone=is_iphone, needs_mark=False) for is_iphone in (True, False)]
 
 
 def is_plain(text: str) -> bool:

@@ -1,0 +1,1 @@
+"""What the AI is: prompts, models, tools, replies. Knows no platform and no outbox."""

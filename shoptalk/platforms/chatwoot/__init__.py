@@ -1,0 +1,1 @@
+"""Chatwoot, in the cloud or self-hosted."""

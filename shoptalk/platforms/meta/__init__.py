@@ -1,0 +1,1 @@
+"""Messenger, Instagram and WhatsApp over Meta's Graph API."""

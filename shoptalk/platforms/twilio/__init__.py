@@ -1,0 +1,1 @@
+"""SMS and WhatsApp over Twilio."""

@@ -1,0 +1,1 @@
+"""Use cases that commands, and later the API and pages, share."""

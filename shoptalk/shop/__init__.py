@@ -1,0 +1,1 @@
+"""What is sold: catalog, confirmation, orders, price guard."""
