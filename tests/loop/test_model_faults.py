@@ -173,3 +173,14 @@ def test_a_reply_that_a_poll_meets_holds_up_nobody(shop: Shop) -> None:
     assert shop.replies() == {"answered": 1}
     [delivery] = shop.rows(Delivery)
     assert (delivery.status, delivery.attempts) == ("sent", 1)
+
+
+def test_the_fixed_question_counts_as_no_conversation_that_was_shown(shop: Shop) -> None:
+    shop.opens("facebook")
+    shop.customer_writes("Good morning")
+    model_fails(shop, 500, "oops", count=1)
+    shop.answers()
+    shop.wait(minutes=1)
+    assert shop.replies() == {"answered": 1}
+    assert len(shop.control.shown()) == 1  # of the request that failed nothing was shown
+    assert shop.wrong_contexts() == []

@@ -19,6 +19,8 @@ _SIDES = {"user": Side.CUSTOMER, "assistant": Side.SHOP}
 #: What the shop wrote before the customer's first message stands after this in the system message.
 _BEGAN = "Before the customer's first message below, the shop had written:\n"
 _INSTRUCTING = frozenset({"system", "developer"})
+#: How the fixed question begins by which shoptalk finds out whether the model answers at all.
+_CHECK = "This is a check that the model can be asked."
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +49,9 @@ class ShownLog:
         self._count = 0
 
     def note(self, items: Iterable[Mapping[str, Any]], *, at: datetime, written: int) -> None:
+        items = list(items)
+        if items and text_of(items[0].get("content")).startswith(_CHECK):
+            return  # it shows no conversation
         self._count += 1
         self._kept.append(Shown(self._count, at, written, conversation_in(items)))
 
