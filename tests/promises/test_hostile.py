@@ -81,10 +81,11 @@ def test_hostile_text_harms_nobody(shop: Shop, terminal: Terminal) -> None:
     shop.wait(seconds=31)
     ended = shop.replies()
 
-    assert ended == {"answered": len(written)}
+    assert ended.keys() == {"answered", "needs_person"}  # some ask for a person
+    assert ended.total() == len(written)
     of_customers = [m for m in shop.rows(Message) if m.sender_type == SenderType.CUSTOMER]
     assert {m.message_id: m.content for m in of_customers} == stored_as
-    assert {m.outcome for m in of_customers} == {Outcome.ANSWERED}
+    assert {m.outcome for m in of_customers} == {Outcome.ANSWERED, Outcome.NEEDS_PERSON}
     assert len(shop.rows(Turn)) == len(written)
     assert sorted(sent.recipient_id for sent in shop.world.sent) == [
         f"75{number:014d}" for number in range(len(written))
@@ -166,5 +167,5 @@ def test_the_customers_words_travel_in_the_customers_role(shop: Shop, style: Any
     answer = requests.get(f"{shop.server.url}/control/model", timeout=60).json()
     [body] = [request["body"] for request in answer["requests"] if request["status"] == 200]
     lines = body["messages" if style == "chat" else "input"]
-    assert [each["role"] for each in lines if words in each["content"]] == ["user"]
+    assert [each["role"] for each in lines if words in json.dumps(each["content"])] == ["user"]
     assert words not in json.dumps(body["tools"])

@@ -47,7 +47,10 @@ _OF_THE_QUESTION = frozenset(
 )
 _ACCOUNT_STATUSES = {401: CHECK_KEY, 402: PAY, 405: CHECK_MODEL, 410: CHECK_MODEL}
 _REMEDIES = {403: CHECK_KEY, 404: CHECK_MODEL}
-_SECRETS = re.compile(r"\b(?:sk-|Bearer\s+)\S+")
+# A key, or anything that looks like one: 16 or more letters and digits in one run.
+_SECRETS = re.compile(
+    r"\b(?:sk-|Bearer\s+)\S+|\b(?=\w*\d)(?=\w*[A-Za-z])[A-Za-z0-9_]{16,}", re.ASCII
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
