@@ -115,11 +115,16 @@ def assert_only_the_shop_instructs(shop: Shop) -> None:
     rules = set()
     for messages in told:
         instructing = [each for each in messages if each["role"] in ("system", "developer")]
-        first, situation = (each["content"] for each in instructing)
-        assert messages[:2] == instructing
-        assert re.fullmatch(r"It is Monday, 05 October 2026, 09:\d\d UTC\.", situation)
-        rules.add(first)
-    [only] = rules
+        assert instructing == messages[:1]
+        parts = re.fullmatch(
+            r"(.+)\n\nIt is Monday, 05 October 2026, 09:\d\d UTC\.\n(.+)",
+            instructing[0]["content"],
+            re.DOTALL,
+        )
+        assert parts is not None
+        mark = re.compile(r"\[shop system [0-9a-f]{8}\]")
+        rules.add((parts[1], mark.sub("[mark]", parts[2])))
+    [(only, _announcement)] = rules
     assert only.startswith("You are the sales assistant of a shop")
     assert only.endswith(
         "in stock: 5 | 1.7 litres\n- [p1] Frying Pan | 20.00 USD | in stock | 1.7 litres"
