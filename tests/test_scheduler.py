@@ -87,8 +87,9 @@ class Works:
         self.shop.wait(seconds=10)
 
     def has_polled(self) -> bool:
-        """Whether all polls that were handed out have ended."""
-        return self.ticker._unfinished == 0
+        """Whether all polls that were handed out have ended, and their channels may be polled."""
+        is_over = all(poll.done() for poll in self.ticker._polling.values())
+        return is_over and self.ticker._unfinished == 0
 
     def tick_until(self, holds: Callable[[], object]) -> None:
         """Tick again and again: what was still under way at one tick is begun at a later one."""
