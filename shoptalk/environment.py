@@ -65,13 +65,16 @@ def doubts(ours: Collection[str]) -> list[str]:
     Args:
         ours: the names of the settings.
     """
-    known = {name for name in ours if given(name) is not None}
+    lines = list(_lines())
+    last = {line.name.upper(): line.value for line in lines}
+    known = {name.upper() for name, value in os.environ.items() if value}
+    known |= {name for name, value in last.items() if value}
     found = [
         doubt
         for name in sorted(os.environ)
         if (doubt := _doubt(name, ours, known, is_mine=False)) is not None
     ]
-    for line in _lines():
+    for line in lines:
         if not line.name:
             found.append(f"{DOTENV}, line {line.number}, is no NAME=value and is ignored.")
         elif doubt := _doubt(line.name, ours, (), is_mine=True):

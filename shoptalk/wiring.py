@@ -302,7 +302,7 @@ class App:
         )
         client = make_client(settings, settings.openai_api_key.get_secret_value())
         self._connections.callback(client.close)
-        ledger = Outbox(
+        outbox = Outbox(
             self.database,
             selection=policy.selection,
             buffer=policy.buffer,
@@ -312,7 +312,7 @@ class App:
         model = make_model(settings, client)
         answerer = Answerer(
             database=self.database,
-            ledger=ledger,
+            outbox=outbox,
             model=model,
             model_circuit=ModelCircuit(self.database, model, self.clock),
             platform_of=self.platform_of,

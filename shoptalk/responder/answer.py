@@ -101,7 +101,7 @@ class Answerer:
     """Answers turns that this process has claimed."""
 
     database: Database
-    ledger: Outbox
+    outbox: Outbox
     model: Model
     model_circuit: ModelCircuit
     platform_of: Callable[[ChannelIntegration], Platform]
@@ -167,7 +167,7 @@ class Answerer:
         turn, dialogue = context.turn_input.turn, context.turn_input.dialogue
         sender = DeliverySender(
             database=self.database,
-            ledger=self.ledger,
+            outbox=self.outbox,
             platform=platform,
             conversation=context.turn_input.conversation,
             why_not=lambda: self._why_not_now(context, platform),
@@ -342,7 +342,7 @@ class Answerer:
             ClaimLost, _Superseded: the answer is thrown away.
         """
         state = self._thread_state(context, platform)
-        written = self.ledger.write_down(
+        written = self.outbox.write_down(
             ComposedReply(
                 turn=context.turn_input.turn,
                 parts=parts,

@@ -51,7 +51,7 @@ class DeliverySender:
     """What sending takes, beside the turn itself."""
 
     database: Database
-    ledger: Outbox
+    outbox: Outbox
     platform: Platform
     conversation: Conversation
     why_not: Callable[[], Outcome | None]  #: the reason, if any, to be silent now
@@ -151,7 +151,7 @@ class DeliverySender:
             message_id=message_id,
             check_at=first_check(is_told=is_told, now=self.clock()),
         )
-        if not self.ledger.record(Sent(turn=turn, receipt=receipt, is_last=is_last)):
+        if not self.outbox.record(Sent(turn=turn, receipt=receipt, is_last=is_last)):
             raise ClaimLost
 
     def _arrived_as(self, delivery: Delivery) -> str | None:

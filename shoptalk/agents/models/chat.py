@@ -6,54 +6,36 @@ Every field of an answer is treated as optional, as such servers leave many out.
 import json
 from typing import Any
 
-import openai
-
 from shoptalk.agents.models.base import ModelReply, Prompt, Tool, ToolCall, legible
+from shoptalk.agents.models.endpoint import Endpoint
 from shoptalk.agents.models.final_text import without_thoughts
 from shoptalk.agents.models.layout import BETWEEN_NEIGHBOURS, Notes, lay_out, strict_schema
 from shoptalk.agents.models.openai_errors import understood, unreadable
 from shoptalk.agents.models.reading import as_calls, read_text, result_of
-from shoptalk.agents.models.refusals import MOST_TOKENS, Refusals, ask
-from shoptalk.agents.models.request import objects_in, post, text_in
+from shoptalk.agents.models.request import objects_in, text_in
 from shoptalk.errors import ModelRefused
 
 TEXT_PARTS = (None, "text", "output_text")
 CUT_OFF = frozenset({"length", "content_filter"})  #: again and again, for the same question
 
 
-class ChatModel:
-    """A model over Chat Completions.
-
-    Args:
-        is_openai: whether it is OpenAI's own server, which takes strict schemas.
-        most_tokens: how long an answer may get, its reasoning included.
-    """
-
-    def __init__(
-        self, client: openai.OpenAI, *, is_openai: bool = False, most_tokens: int = MOST_TOKENS
-    ) -> None:
-        self._client = client
-        self._is_openai = is_openai
-        self._most_tokens = most_tokens
-        self._refusals = Refusals()
+class ChatModel(Endpoint):
+    """A model over Chat Completions."""
 
     def begin(self, prompt: Prompt) -> "ChatCompletionsSession":
-        limit = "max_completion_tokens" if self._is_openai else "max_tokens"
+        limit = "max_completion_tokens" if self.is_openai else "max_tokens"
         options = {
-            "tools": [_tool(tool, is_strict=self._is_openai) for tool in prompt.tools],
-            limit: self._most_tokens,
+            "tools": [_tool(tool, is_strict=self.is_openai) for tool in prompt.tools],
+            limit: self.most_tokens,
         }
-        return ChatCompletionsSession(self._client, prompt, options, self._refusals)
+        return ChatCompletionsSession(self, prompt, options)
 
 
 class ChatCompletionsSession:
-    def __init__(
-        self, client: openai.OpenAI, prompt: Prompt, options: dict[str, Any], refusals: Refusals
-    ) -> None:
-        self._client = client
+    def __init__(self, endpoint: Endpoint, prompt: Prompt, options: dict[str, Any]) -> None:
+        self._endpoint = endpoint
         self._prompt = prompt
         self._options = options
-        self._refusals = refusals
         self._notes = Notes.new()
         layout = lay_out(prompt, self._notes)
         self._messages: list[dict[str, Any]] = [
@@ -98,14 +80,7 @@ class ChatCompletionsSession:
     def _create(self, timeout_seconds: float) -> Any:
         model = self._prompt.model
         body = {"model": model, "messages": self._messages, **self._options}
-        return ask(
-            self._refusals,
-            model,
-            body,
-            lambda fitted: post(
-                self._client, "/chat/completions", fitted, timeout_seconds=timeout_seconds
-            ),
-        )
+        return self._endpoint.ask("/chat/completions", model, body, timeout_seconds=timeout_seconds)
 
 
 def _tool(tool: Tool, *, is_strict: bool) -> dict[str, Any]:

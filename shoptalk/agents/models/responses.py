@@ -11,11 +11,11 @@ from typing import Any
 import openai
 
 from shoptalk.agents.models.base import ModelReply, Prompt, Tool, ToolCall, legible
+from shoptalk.agents.models.endpoint import Endpoint
 from shoptalk.agents.models.layout import BETWEEN_NEIGHBOURS, Notes, lay_out, strict_schema
 from shoptalk.agents.models.openai_errors import ended_as, understood, unreadable
 from shoptalk.agents.models.reading import as_calls, read_text, result_of
-from shoptalk.agents.models.refusals import MOST_TOKENS, Refusals, ask
-from shoptalk.agents.models.request import objects_in, post, text_in
+from shoptalk.agents.models.request import objects_in, text_in
 from shoptalk.errors import ModelRefused
 
 TEXT_PARTS = (None, "output_text", "text")
@@ -23,34 +23,23 @@ TEXT_PARTS = (None, "output_text", "text")
 log = logging.getLogger(__name__)
 
 
-class ResponsesModel:
-    """A model over Responses. The arguments are those of `ChatModel`."""
-
-    def __init__(
-        self, client: openai.OpenAI, *, is_openai: bool = False, most_tokens: int = MOST_TOKENS
-    ) -> None:
-        self._client = client
-        self._is_openai = is_openai
-        self._most_tokens = most_tokens
-        self._refusals = Refusals()
+class ResponsesModel(Endpoint):
+    """A model over Responses."""
 
     def begin(self, prompt: Prompt) -> "ResponsesSession":
         options = {
-            "tools": [_tool(tool, is_strict=self._is_openai) for tool in prompt.tools],
-            "max_output_tokens": self._most_tokens,
+            "tools": [_tool(tool, is_strict=self.is_openai) for tool in prompt.tools],
+            "max_output_tokens": self.most_tokens,
             "store": False,
         }
-        return ResponsesSession(self._client, prompt, options, self._refusals)
+        return ResponsesSession(self, prompt, options)
 
 
 class ResponsesSession:
-    def __init__(
-        self, client: openai.OpenAI, prompt: Prompt, options: dict[str, Any], refusals: Refusals
-    ) -> None:
-        self._client = client
+    def __init__(self, endpoint: Endpoint, prompt: Prompt, options: dict[str, Any]) -> None:
+        self._endpoint = endpoint
         self._prompt = prompt
         self._options = options
-        self._refusals = refusals
         self._prompt_id = prompt.prompt_id
         self._notes = Notes.new()
         layout = lay_out(prompt, self._notes)
@@ -116,13 +105,8 @@ class ResponsesSession:
         body |= {"input": self._talk, **self._options}
         if self._reasons():
             body["include"] = ["reasoning.encrypted_content"]
-        return ask(
-            self._refusals,
-            self._prompt.model,
-            body,
-            lambda fitted: post(
-                self._client, "/responses", fitted, timeout_seconds=timeout_seconds
-            ),
+        return self._endpoint.ask(
+            "/responses", self._prompt.model, body, timeout_seconds=timeout_seconds
         )
 
     def _reasons(self) -> bool:
